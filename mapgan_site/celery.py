@@ -1,0 +1,11 @@
+"""The Celery application: it carries ids of jobs, the database keeps the jobs."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mapgan_site.settings")
+
+app = Celery("mapgan")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()

@@ -1,0 +1,9 @@
+"""The app's configuration."""
+
+from django.apps import AppConfig
+
+
+class TrainingJobsConfig(AppConfig):
+    """training_jobs"""
+
+    name = "training_jobs"
