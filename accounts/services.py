@@ -28,7 +28,9 @@ def api_token_create(*, user: User, name: str) -> tuple[ApiToken, str]:
 
 def api_token_use(*, token: str) -> ApiToken | None:
     """The token's row when it is valid and its owner active; notes the use (at most once a minute)."""
-    row = ApiToken.objects.select_related("user").filter(token_hash=_hash(token), user__is_active=True).first()
+    row = (
+        ApiToken.objects.select_related("user").filter(token_hash=_hash(token), user__is_active=True).first()
+    )
     if row is None:
         return None
     now = timezone.now()

@@ -1,0 +1,35 @@
+"""What the work of a job may raise, and what the runner raises into it."""
+
+from __future__ import annotations
+
+
+class JobFailed(Exception):  # noqa: N818 - it names an outcome, as the states do
+    """The work cannot succeed, however often it is tried.
+
+    Args:
+        code: a stable word for programs (``bad_image``).
+        message: one sentence its owner may read; no paths, no traceback.
+        details: for staff.
+    """
+
+    def __init__(self, code: str, message: str, details: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.details = details
+
+
+class JobStopped(Exception):  # noqa: N818 - control flow, not an error
+    """The work must stop now. Raised by `Attempt.report` and `Attempt.check`; let it pass through."""
+
+
+class JobCancelled(JobStopped):
+    """Its owner cancelled it."""
+
+
+class LeaseLost(JobStopped):
+    """Another worker may own the row by now: write nothing more."""
+
+
+class WorkerStopping(JobStopped):
+    """This worker is shutting down; the job goes back to the queue."""

@@ -1,0 +1,134 @@
+"""The fenced writes on a job's row: each is one conditional UPDATE, safe to run twice and from anywhere.
+
+Every function takes the attempt that the caller claimed and says whether the row was still that attempt's.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import models, router, transaction
+from django.db.models import ExpressionWrapper, F, Q
+from django.db.models.functions import Now
+
+from jobs.models import Job, JobState
+
+J = TypeVar("J", bound=Job)
+
+DETAILS_LIMIT = 20_000  # characters; a traceback's end says what happened
+
+
+def from_now(seconds: float) -> ExpressionWrapper:
+    """The database's clock plus ``seconds``."""
+    return ExpressionWrapper(Now() + timedelta(seconds=seconds), output_field=models.DateTimeField())
+
+
+def _owned(model: type[Job], job_id: object, attempt: int) -> models.QuerySet[Job]:
+    return model._default_manager.filter(pk=job_id, attempt=attempt, state=JobState.RUNNING)
+
+
+def claim(model: type[J], job_id: object, worker: str) -> J | None:
+    """Take the job for this worker; None when it is not to be had (taken, finished, cancelled, not due)."""
+    free = Q(state=JobState.QUEUED) & (Q(not_before=None) | Q(not_before__lte=Now()))
+    abandoned = Q(state=JobState.RUNNING, lease_expires_at__lt=Now())
+    # One transaction, so that the row read back is the one this call claimed.
+    with transaction.atomic(using=router.db_for_write(model)):
+        claimed = (
+            model._default_manager.filter(free | abandoned, pk=job_id, cancel_requested=False)
+            .filter(attempt__lt=F("max_attempts"))
+            .update(
+                state=JobState.RUNNING,
+                attempt=F("attempt") + 1,
+                worker=worker,
+                lease_expires_at=from_now(settings.JOB_LEASE_SECONDS),
+                heartbeat_at=Now(),
+                started_at=Now(),
+                finished_at=None,
+                not_before=None,
+                stage="",
+                progress=0.0,
+            )
+        )
+        return model._default_manager.get(pk=job_id) if claimed else None
+
+
+def beat(model: type[Job], job_id: object, attempt: int, *, progress: float, stage: str) -> bool:
+    """Renew the lease and show progress. False: the lease is lost."""
+    return bool(
+        _owned(model, job_id, attempt).update(
+            lease_expires_at=from_now(settings.JOB_LEASE_SECONDS),
+            heartbeat_at=Now(),
+            progress=progress,
+            stage=stage,
+        )
+    )
+
+
+def cancel_wanted(model: type[Job], job_id: object, attempt: int) -> bool | None:
+    """Whether its owner asked to stop it; None when the row is no longer this attempt's."""
+    return _owned(model, job_id, attempt).values_list("cancel_requested", flat=True).first()
+
+
+def _finish(model: type[Job], job_id: object, attempt: int, state: JobState, **fields: Any) -> bool:
+    return bool(
+        _owned(model, job_id, attempt).update(
+            state=state, finished_at=Now(), lease_expires_at=None, stage="", **fields
+        )
+    )
+
+
+def succeed(model: type[Job], job_id: object, attempt: int, fields: dict[str, Any]) -> bool:
+    """Write the result and the state in one UPDATE: a row is never half done."""
+    clean = {"progress": 1.0, "error_code": "", "error_message": "", "error_details": ""}
+    return _finish(model, job_id, attempt, JobState.SUCCEEDED, **clean, **fields)
+
+
+def fail(
+    model: type[Job], job_id: object, attempt: int, *, code: str, message: str, details: str = ""
+) -> bool:
+    """End it with the reason."""
+    return _finish(
+        model,
+        job_id,
+        attempt,
+        JobState.FAILED,
+        error_code=code,
+        error_message=message,
+        error_details=details[-DETAILS_LIMIT:],
+    )
+
+
+def cancel(model: type[Job], job_id: object, attempt: int) -> bool:
+    """End a running job that its owner no longer wants."""
+    return _finish(model, job_id, attempt, JobState.CANCELLED)
+
+
+def requeue(
+    model: type[Job],
+    job_id: object,
+    attempt: int,
+    *,
+    delay: float = 0.0,
+    counted: bool = True,
+    details: str = "",
+) -> bool:
+    """Back to the queue, to be claimed after ``delay`` seconds.
+
+    Args:
+        counted: False when the attempt was no fault of the job (its worker was asked to stop): the cap rises
+            by one, because ``attempt`` itself must never go back.
+    """
+    return bool(
+        _owned(model, job_id, attempt).update(
+            state=JobState.QUEUED,
+            lease_expires_at=None,
+            published_at=None,
+            not_before=from_now(delay) if delay else None,
+            max_attempts=F("max_attempts") + (0 if counted else 1),
+            progress=0.0,
+            stage="",
+            error_details=details[-DETAILS_LIMIT:],
+        )
+    )

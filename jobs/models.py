@@ -1,0 +1,129 @@
+"""The durable job: the database row is the truth, a broker message is only a hint.
+
+States::
+
+    queued -> running -> succeeded | failed | cancelled
+      ^          |                       |          |
+      |          | lease lost, worker    |          |
+      +----------+ stopping, transient   +----------+  retry, by a person
+                   error (attempts left)
+
+A worker *claims* a row by one conditional UPDATE that raises ``attempt`` and sets a lease; while it works a
+thread renews the lease; every later write names the attempt (`jobs.lifecycle`), so a worker that lost its
+lease can write nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class JobState(models.TextChoices):
+    """Where a job stands."""
+
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    SUCCEEDED = "succeeded", "Succeeded"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+ACTIVE_STATES = (JobState.QUEUED, JobState.RUNNING)
+FINISHED_STATES = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+def default_max_attempts() -> int:
+    """How often a job may be claimed before it counts as failed."""
+    return int(settings.JOB_MAX_ATTEMPTS)
+
+
+class Job(models.Model):
+    """A piece of work that outlives every process that works on it.
+
+    A concrete job says which Celery task takes its id (``TASK_NAME``) and on which queue (``QUEUE``).
+    Times in rows are the database's own clock wherever two machines could disagree (leases, heartbeats).
+    """
+
+    TASK_NAME: ClassVar[str]
+    QUEUE: ClassVar[str]
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    state = models.CharField(max_length=10, choices=JobState.choices, default=JobState.QUEUED)
+    attempt = models.PositiveIntegerField(default=0, help_text="Raised by every claim; fences every write.")
+    max_attempts = models.PositiveIntegerField(default=default_max_attempts)
+    cancel_requested = models.BooleanField(default=False)
+
+    stage = models.CharField(max_length=60, blank=True, help_text="What it is doing, in a few words.")
+    progress = models.FloatField(default=0.0, help_text="0 to 1.")
+    worker = models.CharField(max_length=120, blank=True, help_text="Who claimed it last.")
+
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    queued_at = models.DateTimeField(default=timezone.now, help_text="Its place in the queue.")
+    not_before = models.DateTimeField(null=True, blank=True, help_text="Set by the back-off of a retry.")
+    published_at = models.DateTimeField(null=True, blank=True, help_text="When the broker last took its id.")
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    error_code = models.CharField(max_length=40, blank=True)
+    error_message = models.TextField(blank=True, help_text="Safe to show to the job's owner.")
+    error_details = models.TextField(blank=True, help_text="For staff only.")
+
+    class Meta:
+        abstract = True
+        indexes = [
+            # The queue itself and the watch over leases are small; the finished rows are the many.
+            models.Index(
+                fields=["queued_at", "id"],
+                condition=models.Q(state="queued"),
+                name="%(app_label)s_%(class)s_queue",
+            ),
+            models.Index(
+                fields=["lease_expires_at"],
+                condition=models.Q(state="running"),
+                name="%(app_label)s_%(class)s_lease",
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(state__in=JobState.values), name="%(app_label)s_%(class)s_state_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(progress__gte=0) & models.Q(progress__lte=1),
+                name="%(app_label)s_%(class)s_progress_range",
+            ),
+        ]
+
+    @property
+    def is_active(self) -> bool:
+        """Queued or running."""
+        return self.state in ACTIVE_STATES
+
+    @property
+    def is_finished(self) -> bool:
+        """Nothing will happen to it unless a person retries it."""
+        return self.state in FINISHED_STATES
+
+    @property
+    def can_cancel(self) -> bool:
+        """Cancelling would change something."""
+        return self.is_active and not self.cancel_requested
+
+    @property
+    def can_retry(self) -> bool:
+        """It ended without a result."""
+        return self.state in (JobState.FAILED, JobState.CANCELLED)
+
+    @property
+    def elapsed(self) -> timedelta | None:
+        """How long the last attempt ran, or has run so far; None before the first."""
+        if self.started_at is None:
+            return None
+        return max((self.finished_at or timezone.now()) - self.started_at, timedelta(0))

@@ -1,0 +1,239 @@
+"""Running one attempt of a job: claim, keep the lease, do the work, write the outcome."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import socket
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connections
+
+from jobs import lifecycle
+from jobs.errors import JobCancelled, JobFailed, LeaseLost, WorkerStopping
+from jobs.models import Job
+from jobs.publishing import publish
+
+logger = logging.getLogger(__name__)
+
+J = TypeVar("J", bound=Job)
+
+BACKOFF_FIRST, BACKOFF_CAP = 2.0, 120.0  # seconds
+
+INTERNAL = "Something went wrong on our side. You can try again; if it keeps failing, tell the operator."
+UNAVAILABLE = "A part of the service could not be reached, several times over. Please try again later."
+
+_stopping = threading.Event()
+
+
+def stop_running_jobs() -> None:
+    """The worker shuts down: its running job goes back to the queue, and it claims no other."""
+    _stopping.set()
+
+
+def worker_name() -> str:
+    """Who claims: host and process, for people reading a row."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _nothing() -> None:
+    """Nothing was stored, so there is nothing to discard."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What the work achieved.
+
+    Attributes:
+        fields: written to the row in the UPDATE that makes it succeeded.
+        discard: undoes what was stored elsewhere; called when the row was no longer this attempt's.
+    """
+
+    fields: dict[str, Any] = field(default_factory=dict)
+    discard: Callable[[], None] = _nothing
+
+
+class Attempt:
+    """The work's view of its own attempt: it reports, and learns when to stop.
+
+    `report` and `check` are cheap (no database), so call them often; the heartbeat thread does the writing.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.progress = 0.0
+        self.stage = ""
+        self._stop: type[LeaseLost | JobCancelled] | None = None
+        self._valid_until = monotonic() + settings.JOB_LEASE_SECONDS
+
+    def report(self, progress: float, stage: str | None = None) -> None:
+        """Say how far it is (0 to 1) and, when it changed, what it is doing."""
+        self.progress = min(max(progress, 0.0), 1.0)
+        if stage is not None:
+            self.stage = stage
+        self.check()
+
+    def check(self) -> None:
+        """Raise what stops the work: `JobCancelled`, `LeaseLost` or `WorkerStopping`."""
+        if self._stop is not None:
+            raise self._stop
+        # This clock does not depend on the heartbeat thread: if that hangs, the work still notices.
+        if monotonic() > self._valid_until:
+            raise LeaseLost
+        if _stopping.is_set():
+            raise WorkerStopping
+
+    def renewed(self, at: float) -> None:
+        """The lease was renewed by a write that began at ``at`` (monotonic seconds)."""
+        self._valid_until = at + settings.JOB_LEASE_SECONDS
+
+    def stop(self, reason: type[LeaseLost | JobCancelled]) -> None:
+        """From now on `check` raises ``reason``."""
+        self._stop = reason
+
+
+class Heartbeat(threading.Thread):
+    """Renews the lease, writes progress and watches for cancellation, beside the work."""
+
+    def __init__(self, model: type[Job], job_id: object, attempt: Attempt) -> None:
+        super().__init__(name=f"heartbeat-{job_id}", daemon=True)
+        self._model, self._job_id, self._attempt = model, job_id, attempt
+        self._finished = threading.Event()
+        self._written: tuple[float, str] = (0.0, "")
+        self._last_beat = monotonic()
+
+    def __enter__(self) -> Heartbeat:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._finished.set()
+        self.join()
+
+    def run(self) -> None:
+        """Tick until the work ends."""
+        tick = min(settings.JOB_PROGRESS_SECONDS, settings.JOB_HEARTBEAT_SECONDS)
+        try:
+            while not self._finished.wait(tick):
+                try:
+                    self._tick()
+                except (DatabaseError, InterfaceError) as error:
+                    # The work goes on until the lease itself runs out; a fresh connection is made next time.
+                    logger.warning("Heartbeat of job %s missed: %s", self._job_id, error)
+                    connections.close_all()
+        finally:
+            connections.close_all()
+
+    def _tick(self) -> None:
+        shown = (self._attempt.progress, self._attempt.stage)
+        due = monotonic() - self._last_beat >= settings.JOB_HEARTBEAT_SECONDS
+        if due or shown != self._written:
+            began = monotonic()
+            if not lifecycle.beat(
+                self._model, self._job_id, self._attempt.number, progress=shown[0], stage=shown[1]
+            ):
+                self._attempt.stop(LeaseLost)
+                return
+            self._attempt.renewed(began)
+            self._written, self._last_beat = shown, began
+        wanted = lifecycle.cancel_wanted(self._model, self._job_id, self._attempt.number)
+        if wanted is None:
+            self._attempt.stop(LeaseLost)
+        elif wanted:
+            self._attempt.stop(JobCancelled)
+
+
+def backoff(attempt: int) -> float:
+    """Seconds to wait after the ``attempt``-th failure: doubling, capped, jittered in the upper half."""
+    ceiling = min(BACKOFF_FIRST * 2 ** (attempt - 1), BACKOFF_CAP)
+    return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - spreads load, guards nothing
+
+
+def run_job(
+    *,
+    model: type[J],
+    job_id: object,
+    work: Callable[[J, Attempt], Done],
+    transient: tuple[type[Exception], ...] = (),
+) -> None:
+    """Run one attempt of the job, if it is to be had.
+
+    Args:
+        work: does it and returns `Done`; may raise `JobFailed`, and must let `JobStopped` pass.
+        transient: exceptions worth another attempt after a while (an unreachable storage); all others fail
+            the job with a message that gives nothing away.
+    """
+    if _stopping.is_set():
+        return  # the row stays queued; reconcile hands it to a worker that lives
+    job = lifecycle.claim(model, job_id, worker_name())
+    if job is None:
+        logger.info("Job %s is not to be had: taken, finished, cancelled or not due.", job_id)
+        return
+    attempt = Attempt(job.attempt)
+    logger.info("Job %s, attempt %d of %d: started.", job_id, job.attempt, job.max_attempts)
+    with Heartbeat(model, job_id, attempt):
+        outcome = _outcome(job, attempt, work, transient)
+    logger.info("Job %s, attempt %d: %s.", job_id, job.attempt, outcome)
+
+
+def _outcome(
+    job: J, attempt: Attempt, work: Callable[[J, Attempt], Done], transient: tuple[type[Exception], ...]
+) -> str:
+    """Do the work and write how it ended; returns words for the log."""
+    row = (type(job), job.pk, attempt.number)
+    outcome = "lease lost"
+    try:
+        done = work(job, attempt)
+    except JobCancelled:
+        if lifecycle.cancel(*row):
+            outcome = "cancelled"
+    except LeaseLost:
+        pass  # another worker may own the row by now: not a word in it
+    except WorkerStopping:
+        outcome = _release(job, attempt)
+    except JobFailed as error:
+        if lifecycle.fail(*row, code=error.code, message=error.message, details=error.details):
+            outcome = f"failed ({error.code})"
+    except transient:
+        outcome = _retry_later(job, attempt, traceback.format_exc())
+    except Exception:  # the boundary of the job: whatever its work raises becomes a state
+        logger.exception("Job %s failed unexpectedly.", job.pk)
+        if lifecycle.fail(*row, code="internal", message=INTERNAL, details=traceback.format_exc()):
+            outcome = "failed (internal)"
+    except BaseException:  # SystemExit, KeyboardInterrupt: the process ends, the job does not
+        _release(job, attempt)
+        raise
+    else:
+        if lifecycle.succeed(*row, done.fields):
+            outcome = "succeeded"
+        else:
+            done.discard()
+    return outcome
+
+
+def _release(job: Job, attempt: Attempt) -> str:
+    """Give it back, uncounted, because this worker stops; another may take it at once."""
+    if not lifecycle.requeue(type(job), job.pk, attempt.number, counted=False):
+        return "lease lost"
+    publish(type(job), job.pk)
+    return "requeued, the worker is stopping"
+
+
+def _retry_later(job: Job, attempt: Attempt, details: str) -> str:
+    """After a transient error: queue again with back-off, or fail when the attempts are used up."""
+    logger.warning("Job %s met a transient error:\n%s", job.pk, details)
+    row = (type(job), job.pk, attempt.number)
+    if job.attempt >= job.max_attempts:
+        lifecycle.fail(*row, code="unavailable", message=UNAVAILABLE, details=details)
+        return "failed (unavailable)"
+    delay = backoff(attempt.number)
+    if lifecycle.requeue(*row, delay=delay, details=details):
+        publish(type(job), job.pk, delay=delay)
+    return f"requeued for {delay:.0f} s from now"

@@ -1,0 +1,124 @@
+"""Writes on jobs from the outside: people, pages and the periodic reconcile."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+from functools import partial
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from jobs.lifecycle import from_now
+from jobs.models import Job, JobState, default_max_attempts
+from jobs.publishing import publish
+
+logger = logging.getLogger(__name__)
+
+REPUBLISH_BATCH = 500  # bounds one reconcile's work; the next one takes the rest
+
+
+@dataclass(frozen=True)
+class ReconcileReport:
+    """How many rows each rule of `job_reconcile` touched."""
+
+    cancelled: int = 0
+    requeued: int = 0
+    failed: int = 0
+    published: int = 0
+
+    def __bool__(self) -> bool:
+        return any(asdict(self).values())
+
+
+def job_enqueue(*, job: Job) -> None:
+    """Publish a freshly inserted job once its transaction commits. A broker that is down raises nothing."""
+    transaction.on_commit(partial(publish, type(job), job.pk))
+
+
+def job_cancel(*, job: Job) -> bool:
+    """Stop it: at once when queued or abandoned, at its worker's next heartbeat when running.
+
+    Returns:
+        False when it had already finished. ``job`` is refreshed.
+    """
+    rows = type(job)._default_manager.filter(pk=job.pk)
+    idle = Q(state=JobState.QUEUED) | Q(state=JobState.RUNNING, lease_expires_at__lt=Now())
+    changed = rows.filter(idle).update(
+        state=JobState.CANCELLED, cancel_requested=True, finished_at=Now(), lease_expires_at=None, stage=""
+    )
+    changed = changed or rows.filter(state=JobState.RUNNING).update(cancel_requested=True)
+    job.refresh_from_db()
+    return bool(changed)
+
+
+def job_retry(*, job: Job) -> bool:
+    """Queue a failed or cancelled job again, with a full set of attempts.
+
+    Returns:
+        False when it is in any other state. ``job`` is refreshed.
+    """
+    changed = (
+        type(job)
+        ._default_manager.filter(pk=job.pk, state__in=[JobState.FAILED, JobState.CANCELLED])
+        .update(
+            state=JobState.QUEUED,
+            # attempt never goes back: objects of an earlier attempt must stay distinguishable.
+            max_attempts=F("attempt") + default_max_attempts(),
+            cancel_requested=False,
+            queued_at=Now(),
+            published_at=None,
+            not_before=None,
+            started_at=None,
+            finished_at=None,
+            progress=0.0,
+            error_code="",
+            error_message="",
+            error_details="",
+        )
+    )
+    if changed:
+        job_enqueue(job=job)
+    job.refresh_from_db()
+    return bool(changed)
+
+
+def job_reconcile(*, model: type[Job]) -> ReconcileReport:
+    """Make the queue agree with the rows. Idempotent, safe to run anywhere and at any time.
+
+    Rows whose worker vanished are cancelled, failed or requeued; queued rows that the broker has not been
+    told of lately are published (again).
+    """
+    rows = model._default_manager.all()
+    orphaned = rows.filter(state=JobState.RUNNING, lease_expires_at__lt=Now())
+    over = {"finished_at": Now(), "lease_expires_at": None, "stage": ""}
+    cancelled = orphaned.filter(cancel_requested=True).update(state=JobState.CANCELLED, **over)
+    spent = Q(attempt__gte=F("max_attempts"))
+    failed = (orphaned.filter(spent) | rows.filter(spent, state=JobState.QUEUED)).update(
+        state=JobState.FAILED,
+        error_code="interrupted",
+        error_message="The work was interrupted too often and was given up. You can try again.",
+        **over,
+    )
+    requeued = orphaned.update(
+        state=JobState.QUEUED, lease_expires_at=None, published_at=None, progress=0.0, stage=""
+    )
+    report = ReconcileReport(cancelled, requeued, failed, _publish_forgotten(model))
+    if report:
+        logger.info("Reconciled %s: %s", model.__name__, report)
+    return report
+
+
+def _publish_forgotten(model: type[Job]) -> int:
+    """Publish queued rows that are due and that the broker has not been told of within the last while."""
+    unheard = Q(published_at=None) | Q(published_at__lt=from_now(-settings.JOB_REPUBLISH_SECONDS))
+    due = Q(not_before=None) | Q(not_before__lte=Now())
+    waiting = model._default_manager.filter(unheard, due, state=JobState.QUEUED).order_by("queued_at", "id")
+    published = 0
+    for job_id in waiting.values_list("pk", flat=True)[:REPUBLISH_BATCH]:
+        if not publish(model, job_id):
+            break  # the broker is down: the next reconcile tries again
+        published += 1
+    return published
