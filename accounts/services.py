@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import uuid
 from datetime import timedelta
 
 from django.db.models import Q
@@ -39,7 +40,7 @@ def api_token_use(*, token: str) -> ApiToken | None:
     return row
 
 
-def api_token_revoke(*, user: User, token_id: object) -> bool:
+def api_token_revoke(*, user: User, token_id: uuid.UUID) -> bool:
     """Delete one of the user's own tokens. False when there is none of that id."""
     deleted, _ = ApiToken.objects.filter(user=user, pk=token_id).delete()
     return deleted > 0

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.db import models, router, transaction
 from django.db.models import ExpressionWrapper, F, Q
+from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
 from jobs.models import Job, JobState
@@ -20,7 +21,7 @@ J = TypeVar("J", bound=Job)
 DETAILS_LIMIT = 20_000  # characters; a traceback's end says what happened
 
 
-def from_now(seconds: float) -> ExpressionWrapper:
+def from_now(seconds: float) -> ExpressionWrapper[CombinedExpression]:
     """The database's clock plus ``seconds``."""
     return ExpressionWrapper(Now() + timedelta(seconds=seconds), output_field=models.DateTimeField())
 

@@ -14,10 +14,10 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connections
+from django.db import DatabaseError, InterfaceError, OperationalError, connections
 
 from jobs import lifecycle
-from jobs.errors import JobCancelled, JobFailed, LeaseLost, WorkerStopping
+from jobs.errors import JobCancelled, JobFailed, JobStopped, LeaseLost, WorkerStopping
 from jobs.models import Job
 from jobs.publishing import publish
 
@@ -179,7 +179,8 @@ def run_job(
     attempt = Attempt(job.attempt)
     logger.info("Job %s, attempt %d of %d: started.", job_id, job.attempt, job.max_attempts)
     with Heartbeat(model, job_id, attempt):
-        outcome = _outcome(job, attempt, work, transient)
+        # A database that is away comes back.
+        outcome = _outcome(job, attempt, work, (*transient, OperationalError, InterfaceError))
     logger.info("Job %s, attempt %d: %s.", job_id, job.attempt, outcome)
 
 
@@ -191,13 +192,8 @@ def _outcome(
     outcome = "lease lost"
     try:
         done = work(job, attempt)
-    except JobCancelled:
-        if lifecycle.cancel(*row):
-            outcome = "cancelled"
-    except LeaseLost:
-        pass  # another worker may own the row by now: not a word in it
-    except WorkerStopping:
-        outcome = _release(job, attempt)
+    except JobStopped as stop:
+        outcome = _stopped(stop, job, attempt)
     except JobFailed as error:
         if lifecycle.fail(*row, code=error.code, message=error.message, details=error.details):
             outcome = f"failed ({error.code})"
@@ -216,6 +212,15 @@ def _outcome(
         else:
             done.discard()
     return outcome
+
+
+def _stopped(reason: JobStopped, job: Job, attempt: Attempt) -> str:
+    """The work was told to stop. After a lost lease nothing is written: another worker may own the row."""
+    if isinstance(reason, WorkerStopping):
+        return _release(job, attempt)
+    if isinstance(reason, JobCancelled) and lifecycle.cancel(type(job), job.pk, attempt.number):
+        return "cancelled"
+    return "lease lost"
 
 
 def _release(job: Job, attempt: Attempt) -> str:
