@@ -1,0 +1,102 @@
+"""Reconcile and the writes of people: the rows heal the queue, never the other way round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.db import transaction
+
+from jobs import lifecycle
+from jobs.models import JobState
+from jobs.selectors import job_models, queue_position
+from jobs.services import job_cancel, job_enqueue, job_reconcile, job_retry
+from tests.jobs.conftest import Chore
+
+pytestmark = pytest.mark.database
+
+
+def test_a_job_of_a_vanished_worker_goes_back_to_the_queue(
+    chore: Chore, expire: Callable[[Chore], None]
+) -> None:
+    lifecycle.claim(Chore, chore.pk, "gone")
+    assert job_reconcile(model=Chore).requeued == 0
+    expire(chore)
+    assert job_reconcile(model=Chore).requeued == 1
+    chore.refresh_from_db()
+    assert (chore.state, chore.attempt) == (JobState.QUEUED, 1)
+
+
+def test_a_job_that_kills_its_workers_is_given_up(chore: Chore, expire: Callable[[Chore], None]) -> None:
+    for attempt in range(1, 6):
+        assert lifecycle.claim(Chore, chore.pk, f"victim {attempt}")
+        expire(chore)
+        report = job_reconcile(model=Chore)
+        assert (report.requeued, report.failed) == ((1, 0) if attempt < 5 else (0, 1))
+    chore.refresh_from_db()
+    assert (chore.state, chore.error_code) == (JobState.FAILED, "interrupted")
+    assert "try again" in chore.error_message
+
+
+def test_a_cancelled_job_of_a_vanished_worker_ends_cancelled(
+    chore: Chore, expire: Callable[[Chore], None]
+) -> None:
+    lifecycle.claim(Chore, chore.pk, "gone")
+    assert job_cancel(job=chore)
+    assert chore.state == JobState.RUNNING
+    expire(chore)
+    assert job_reconcile(model=Chore).cancelled == 1
+    chore.refresh_from_db()
+    assert chore.state == JobState.CANCELLED
+
+
+def test_reconcile_is_idempotent(chore: Chore, expire: Callable[[Chore], None]) -> None:
+    lifecycle.claim(Chore, chore.pk, "gone")
+    expire(chore)
+    job_reconcile(model=Chore)
+    again = job_reconcile(model=Chore)
+    assert (again.requeued, again.failed, again.cancelled) == (0, 0, 0)
+
+
+def test_cancelling_a_queued_job_is_immediate_and_a_finished_one_refused(chore: Chore) -> None:
+    assert job_cancel(job=chore)
+    assert chore.state == JobState.CANCELLED
+    assert not job_cancel(job=chore)
+
+
+def test_a_retry_starts_with_a_full_set_of_attempts(chore: Chore) -> None:
+    assert not job_retry(job=chore)
+    lifecycle.claim(Chore, chore.pk, "w")
+    lifecycle.fail(Chore, chore.pk, 1, code="bad", message="bad", details="bad")
+    assert job_retry(job=chore)
+    assert (chore.state, chore.attempt, chore.max_attempts) == (JobState.QUEUED, 1, 6)
+    assert (chore.error_code, chore.error_message, chore.error_details) == ("", "", "")
+    assert lifecycle.claim(Chore, chore.pk, "w")
+
+
+def test_the_queue_position_counts_those_ahead(chore: Chore) -> None:
+    second = Chore.objects.create()
+    assert [queue_position(job=job) for job in (chore, second)] == [1, 2]
+    lifecycle.claim(Chore, chore.pk, "w")
+    chore.refresh_from_db()
+    assert [queue_position(job=job) for job in (chore, second)] == [None, 1]
+
+
+def test_a_rolled_back_job_is_never_published(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published: list[object] = []
+    monkeypatch.setattr("jobs.services.publish", lambda model, job_id: published.append(job_id))
+    with transaction.atomic():
+        job_enqueue(job=Chore.objects.create())
+        transaction.set_rollback(True)
+    assert published == []
+    with transaction.atomic():
+        job = Chore.objects.create()
+        job_enqueue(job=job)
+        assert published == []
+    assert published == [job.pk]
+
+
+def test_every_concrete_job_model_is_reconciled() -> None:
+    assert Chore in job_models()

@@ -1,0 +1,165 @@
+"""Running an attempt: every way the work can end becomes a state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from jobs import lifecycle, runner
+from jobs.errors import JobFailed, LeaseLost
+from jobs.models import JobState
+from jobs.runner import Attempt, Done, run_job
+from jobs.services import job_cancel
+from tests.jobs.conftest import Chore
+
+pytestmark = pytest.mark.database
+
+
+def run(chore: Chore, work: Callable[[Chore, Attempt], Done], **options: object) -> Chore:
+    run_job(model=Chore, job_id=chore.pk, work=work, **options)  # type: ignore[arg-type]
+    chore.refresh_from_db()
+    return chore
+
+
+def until_stopped(attempt: Attempt) -> None:
+    """Work in small steps for at most five seconds, as a translation does between its windows."""
+    for step in range(500):
+        attempt.report(step / 500, "working")
+        time.sleep(0.01)
+
+
+def test_success_writes_fields_and_state_together(chore: Chore) -> None:
+    run(chore, lambda job, attempt: Done({"result": f"by attempt {attempt.number}"}))
+    assert (chore.state, chore.result, chore.progress) == (JobState.SUCCEEDED, "by attempt 1", 1.0)
+    assert chore.finished_at is not None
+    assert chore.lease_expires_at is None
+
+
+def test_a_finished_job_is_not_worked_on_again(chore: Chore) -> None:
+    run(chore, lambda job, attempt: Done({"result": "first"}))
+    run(chore, lambda job, attempt: Done({"result": "second"}))
+    assert (chore.result, chore.attempt) == ("first", 1)
+
+
+def test_a_named_failure_keeps_its_message_and_details(chore: Chore) -> None:
+    def work(job: Chore, attempt: Attempt) -> Done:
+        raise JobFailed("bad_image", "The image is broken.", "chunk IDAT, offset 12")
+
+    run(chore, work)
+    assert (chore.state, chore.error_code) == (JobState.FAILED, "bad_image")
+    assert chore.error_message == "The image is broken."
+    assert chore.error_details == "chunk IDAT, offset 12"
+
+
+def test_an_unexpected_error_gives_its_owner_no_inside(chore: Chore) -> None:
+    def work(job: Chore, attempt: Attempt) -> Done:
+        raise ZeroDivisionError("secret path /srv/x")
+
+    run(chore, work)
+    assert (chore.state, chore.error_code) == (JobState.FAILED, "internal")
+    assert "secret" not in chore.error_message
+    assert "ZeroDivisionError: secret path" in chore.error_details
+
+
+def test_a_transient_error_waits_and_then_fails_at_the_cap(chore: Chore) -> None:
+    def work(job: Chore, attempt: Attempt) -> Done:
+        raise ConnectionError("storage away")
+
+    run(chore, work, transient=(ConnectionError,))
+    assert chore.state == JobState.QUEUED
+    assert chore.not_before is not None
+    Chore.objects.filter(pk=chore.pk).update(not_before=None, attempt=chore.max_attempts - 1)
+    run(chore, work, transient=(ConnectionError,))
+    assert (chore.state, chore.error_code) == (JobState.FAILED, "unavailable")
+
+
+def test_backoff_grows_and_is_capped() -> None:
+    for attempt in range(1, 20):
+        ceiling = min(2.0 * 2 ** (attempt - 1), 120.0)
+        assert ceiling / 2 <= runner.backoff(attempt) <= ceiling
+
+
+@pytest.mark.usefixtures("fast_jobs")
+def test_the_heartbeat_shows_progress_and_renews_the_lease(chore: Chore) -> None:
+    seen: list[Chore] = []
+
+    def work(job: Chore, attempt: Attempt) -> Done:
+        for step in range(30):  # 1.5 s, longer than the lease of 1 s
+            attempt.report(step / 30, "step by step")
+            time.sleep(0.05)
+        seen.append(Chore.objects.get(pk=job.pk))
+        return Done()
+
+    run(chore, work)
+    assert chore.state == JobState.SUCCEEDED
+    assert seen[0].stage == "step by step"
+    assert seen[0].progress > 0.5
+
+
+@pytest.mark.usefixtures("fast_jobs")
+def test_cancelling_stops_running_work(chore: Chore) -> None:
+    def work(job: Chore, attempt: Attempt) -> Done:
+        assert job_cancel(job=Chore.objects.get(pk=job.pk))
+        until_stopped(attempt)
+        return Done({"result": "never"})
+
+    run(chore, work)
+    assert (chore.state, chore.result) == (JobState.CANCELLED, "")
+
+
+@pytest.mark.usefixtures("fast_jobs")
+def test_a_worker_that_lost_its_lease_writes_nothing(chore: Chore, expire: Callable[[Chore], None]) -> None:
+    def work(job: Chore, attempt: Attempt) -> Done:
+        expire(chore)
+        assert lifecycle.claim(Chore, chore.pk, "thief")
+        until_stopped(attempt)
+        return Done({"result": "never"})
+
+    run(chore, work)
+    assert (chore.state, chore.worker, chore.attempt) == (JobState.RUNNING, "thief", 2)
+
+
+def test_results_of_a_lost_attempt_are_discarded(chore: Chore, expire: Callable[[Chore], None]) -> None:
+    discarded: list[str] = []
+
+    def work(job: Chore, attempt: Attempt) -> Done:
+        expire(chore)
+        assert lifecycle.claim(Chore, chore.pk, "thief")
+        return Done({"result": "stale"}, discard=lambda: discarded.append("stored object"))
+
+    run(chore, work)
+    assert discarded == ["stored object"]
+    assert (chore.state, chore.result) == (JobState.RUNNING, "")
+
+
+@pytest.mark.usefixtures("fast_jobs")
+def test_work_stops_by_its_own_clock_when_no_heartbeat_gets_through(chore: Chore) -> None:
+    attempt = Attempt(1)  # no heartbeat thread renews it
+    time.sleep(1.1)
+    with pytest.raises(LeaseLost):
+        attempt.report(0.5)
+
+
+@pytest.mark.usefixtures("stopping_worker")
+def test_a_stopping_worker_gives_the_job_back_uncounted(chore: Chore) -> None:
+    def work(job: Chore, attempt: Attempt) -> Done:
+        runner.stop_running_jobs()
+        until_stopped(attempt)
+        return Done({"result": "never"})
+
+    run(chore, work)
+    assert (chore.state, chore.attempt, chore.max_attempts) == (JobState.QUEUED, 1, 6)
+    run(chore, lambda job, attempt: Done({"result": "never"}))
+    assert chore.state == JobState.QUEUED  # it claims no other
+
+
+def test_an_exit_in_the_middle_gives_the_job_back(chore: Chore) -> None:
+    def work(job: Chore, attempt: Attempt) -> Done:
+        raise SystemExit(1)
+
+    with pytest.raises(SystemExit):
+        run(chore, work)
+    chore.refresh_from_db()
+    assert chore.state == JobState.QUEUED
