@@ -119,7 +119,8 @@ def to_unit(rgb: RGB) -> npt.NDArray[np.float32]:
 def from_unit(unit: npt.NDArray[np.float32]) -> RGB:
     """Maps float32 [-1, 1] to uint8 [0, 255], rounding to nearest and clipping; any shape."""
     scaled = np.rint((unit + np.float32(1.0)) * np.float32(127.5))
-    return np.clip(scaled, 0, 255).astype(np.uint8)
+    clipped: RGB = np.clip(scaled, 0, 255).astype(np.uint8)
+    return clipped
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
