@@ -1,0 +1,36 @@
+"""Writes on translations and generators."""
+
+from translator.services.generators import (
+    GeneratorRejected,
+    generator_import,
+    generator_publish,
+    generator_retire,
+    generator_set_sample_output,
+)
+from translator.services.translations import (
+    translation_cancel,
+    translation_delete,
+    translation_retry,
+    translation_set_visibility,
+    translation_submit,
+)
+from translator.services.uploads import UploadRejected
+from translator.storage import ObjectMissing, StorageError, StorageRefused, StorageUnavailable
+
+__all__ = [
+    "GeneratorRejected",
+    "ObjectMissing",
+    "StorageError",
+    "StorageRefused",
+    "StorageUnavailable",
+    "UploadRejected",
+    "generator_import",
+    "generator_publish",
+    "generator_retire",
+    "generator_set_sample_output",
+    "translation_cancel",
+    "translation_delete",
+    "translation_retry",
+    "translation_set_visibility",
+    "translation_submit",
+]

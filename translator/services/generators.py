@@ -1,0 +1,136 @@
+"""Writes on generators: a file comes in, is put on trial or published, and retires when a newer one comes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from celery import current_app
+from django.db import transaction
+from django.db.models import Max
+
+from mapgan.card import CardError, GeneratorCard, read_card
+from mapgan.imageio import ImageError, decode, encode_png
+from translator.models import Generator, GeneratorState
+from translator.storage import Stash, generator_key
+
+SAMPLE_TASK = "translator.draw_sample"
+SAMPLE_QUEUE = "translate"
+
+
+class GeneratorRejected(Exception):  # noqa: N818 - it names an outcome
+    """The file is no generator, or its sample no picture; the message is fit for users."""
+
+
+def generator_import(
+    *,
+    source: Path | bytes,
+    publish: bool = False,
+    description: str = "",
+    sample_input: Path | bytes | None = None,
+    sample_output: Path | bytes | None = None,
+) -> Generator:
+    """Bring in a generator file as the next version of its card's name. The same file again is the same row.
+
+    Only the card is read here; no network is loaded. Without ``sample_output`` a translate worker draws it
+    from ``sample_input``.
+
+    Raises:
+        GeneratorRejected: not a generator file with a valid card, or a sample that is no picture.
+        StorageError: the storage cannot take it.
+    """
+    try:
+        content = source if isinstance(source, bytes) else source.read_bytes()
+        card = read_card(content)
+    except (CardError, OSError) as error:
+        raise GeneratorRejected(str(error)) from error
+    digest = hashlib.sha256(content).hexdigest()
+    generator = Generator.objects.filter(sha256=digest).first()
+    if generator is None:
+        pictures = _sample_png(sample_input), _sample_png(sample_output)
+        generator = _insert(card, content, digest, description, *pictures)
+    if publish and generator.state == GeneratorState.TRIAL:
+        generator_publish(generator=generator)
+    return generator
+
+
+def _sample_png(source: Path | bytes | None) -> bytes:
+    """The picture in our own encoding; empty when there is none."""
+    if source is None:
+        return b""
+    try:
+        return encode_png(decode(source if isinstance(source, bytes) else source.read_bytes()).rgb)
+    except (ImageError, OSError) as error:
+        raise GeneratorRejected(f"The sample cannot be used. {error}") from error
+
+
+def _insert(
+    card: GeneratorCard,
+    content: bytes,
+    digest: str,
+    description: str,
+    sample_input: bytes,
+    sample_output: bytes,
+) -> Generator:
+    row = Generator(
+        name=card.name,
+        title=card.title,
+        description=description,
+        direction=card.direction,
+        card=asdict(card),
+        sha256=digest,
+        size_bytes=len(content),
+    )
+    with Stash() as stash:
+        row.file = stash.save(generator_key(row.pk, "generator", "onnx"), content)
+        if sample_input:
+            row.sample_input = stash.save(generator_key(row.pk, "sample-input", "png"), sample_input)
+        if sample_output:
+            row.sample_output = stash.save(generator_key(row.pk, "sample-output", "png"), sample_output)
+        with transaction.atomic():
+            newest = Generator.objects.filter(name=card.name).aggregate(Max("version"))["version__max"]
+            row.version = (newest or 0) + 1
+            row.save(force_insert=True)
+            transaction.on_commit(stash.keep)
+            if sample_input and not sample_output:
+                # A hint, as with jobs: a worker that starts later draws what is missing.
+                transaction.on_commit(partial(_ask_for_sample, row), robust=True)
+    return row
+
+
+def _ask_for_sample(generator: Generator) -> None:
+    current_app.send_task(
+        SAMPLE_TASK, args=[str(generator.pk)], queue=SAMPLE_QUEUE, ignore_result=True, retry=False
+    )
+
+
+def generator_publish(*, generator: Generator) -> None:
+    """Offer it to everybody. The published versions of the same name retire; what they were asked, they do."""
+    with transaction.atomic():
+        others = Generator.objects.filter(name=generator.name, state=GeneratorState.PUBLISHED)
+        others.exclude(pk=generator.pk).update(state=GeneratorState.RETIRED)
+        _set_state(generator, GeneratorState.PUBLISHED)
+
+
+def generator_retire(*, generator: Generator) -> None:
+    """Offer it to nobody. Its file stays, for what is queued, for retries and as the record of its results."""
+    _set_state(generator, GeneratorState.RETIRED)
+
+
+def _set_state(generator: Generator, state: GeneratorState) -> None:
+    Generator.objects.filter(pk=generator.pk).update(state=state)
+    generator.state = state
+
+
+def generator_set_sample_output(*, generator: Generator, png: bytes) -> None:
+    """Keep the picture that the generator made of its sample; the first one that arrives stays."""
+    with Stash() as stash:
+        key = stash.save(generator_key(generator.pk, "sample-output", "png"), png)
+        written = Generator.objects.filter(pk=generator.pk, sample_output="").update(sample_output=key)
+        if written:
+            stash.keep()
+            generator.sample_output = key
+        else:
+            stash.discard()
