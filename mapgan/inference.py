@@ -163,9 +163,8 @@ class Generator:
     def _check_inputs(self) -> None:
         """The graph's interface, so that a foreign model fails here and not in the middle of a job."""
         inputs = {entry.name for entry in self._session.get_inputs()}
-        overridable = {entry.name for entry in self._session.get_overridable_initializers()}
         outputs = [entry.name for entry in self._session.get_outputs()]
-        if inputs != {IMAGE_INPUT} or outputs != [IMAGE_OUTPUT] or set(self._noise) - overridable:
+        if inputs != {IMAGE_INPUT, *self._noise} or outputs != [IMAGE_OUTPUT]:
             raise InferenceError("The generator file's graph is not one that `mapgan export` writes.")
 
 
@@ -174,15 +173,14 @@ class _Prediction:
 
     def __init__(self, session: Any, noise: dict[str, tuple[int, int, float]], seed: int | None) -> None:
         self._session = session
-        self._noise = noise if seed is not None else {}
+        self._noise = noise
         self._seed = seed
         self.done = 0
 
     def __call__(self, windows: Pixels) -> Floats:
         """(n, height, width, 3) uint8 to float32 in [-1, 1] of the same shape."""
         feeds: dict[str, npt.NDArray[np.float32]] = {IMAGE_INPUT: to_unit(windows)}
-        if self._noise:
-            feeds |= self._masks(*windows.shape[:3])
+        feeds |= self._masks(*windows.shape[:3])
         try:
             (painted,) = self._session.run([IMAGE_OUTPUT], feeds)
         except Exception as error:  # ONNX Runtime's exceptions have no common base
@@ -194,11 +192,13 @@ class _Prediction:
         return result
 
     def _masks(self, count: int, height: int, width: int) -> dict[str, npt.NDArray[np.float32]]:
-        """Inverted dropout: 0 with probability `rate`, else 1 / (1 - rate).
+        """Inverted dropout: 0 with probability `rate`, else 1 / (1 - rate); without a seed one single 1.
 
         Seeded by the window's number, so that neither threads nor the batch change the result.
         """
-        generators = [np.random.default_rng((self._seed or 0, self.done + index)) for index in range(count)]
+        if self._seed is None:
+            return {name: np.ones((1, 1, 1, 1), np.float32) for name in self._noise}
+        generators = [np.random.default_rng((self._seed, self.done + index)) for index in range(count)]
         return {
             name: np.stack(
                 [
