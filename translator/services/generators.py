@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -11,13 +11,21 @@ from celery import current_app
 from django.db import transaction
 from django.db.models import Max
 
-from mapgan.card import CardError, GeneratorCard, read_card
+from mapgan.card import CardError, read_card
 from mapgan.imageio import ImageError, decode, encode_png
 from translator.models import Generator, GeneratorState
 from translator.storage import Stash, generator_key
 
 SAMPLE_TASK = "translator.draw_sample"
 SAMPLE_QUEUE = "translate"
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """A sample pair as PNG; empty where there is none."""
+
+    input: bytes
+    output: bytes
 
 
 class GeneratorRejected(Exception):  # noqa: N818 - it names an outcome
@@ -49,8 +57,17 @@ def generator_import(
     digest = hashlib.sha256(content).hexdigest()
     generator = Generator.objects.filter(sha256=digest).first()
     if generator is None:
-        pictures = _sample_png(sample_input), _sample_png(sample_output)
-        generator = _insert(card, content, digest, description, *pictures)
+        samples = _Samples(_sample_png(sample_input), _sample_png(sample_output))
+        row = Generator(
+            name=card.name,
+            title=card.title,
+            description=description,
+            direction=card.direction,
+            card=asdict(card),
+            sha256=digest,
+            size_bytes=len(content),
+        )
+        generator = _store_and_insert(row, content, samples)
     if publish and generator.state == GeneratorState.TRIAL:
         generator_publish(generator=generator)
     return generator
@@ -66,35 +83,19 @@ def _sample_png(source: Path | bytes | None) -> bytes:
         raise GeneratorRejected(f"The sample cannot be used. {error}") from error
 
 
-def _insert(
-    card: GeneratorCard,
-    content: bytes,
-    digest: str,
-    description: str,
-    sample_input: bytes,
-    sample_output: bytes,
-) -> Generator:
-    row = Generator(
-        name=card.name,
-        title=card.title,
-        description=description,
-        direction=card.direction,
-        card=asdict(card),
-        sha256=digest,
-        size_bytes=len(content),
-    )
+def _store_and_insert(row: Generator, content: bytes, samples: _Samples) -> Generator:
     with Stash() as stash:
         row.file = stash.save(generator_key(row.pk, "generator", "onnx"), content)
-        if sample_input:
-            row.sample_input = stash.save(generator_key(row.pk, "sample-input", "png"), sample_input)
-        if sample_output:
-            row.sample_output = stash.save(generator_key(row.pk, "sample-output", "png"), sample_output)
+        if samples.input:
+            row.sample_input = stash.save(generator_key(row.pk, "sample-input", "png"), samples.input)
+        if samples.output:
+            row.sample_output = stash.save(generator_key(row.pk, "sample-output", "png"), samples.output)
         with transaction.atomic():
-            newest = Generator.objects.filter(name=card.name).aggregate(Max("version"))["version__max"]
+            newest = Generator.objects.filter(name=row.name).aggregate(Max("version"))["version__max"]
             row.version = (newest or 0) + 1
             row.save(force_insert=True)
             transaction.on_commit(stash.keep)
-            if sample_input and not sample_output:
+            if samples.input and not samples.output:
                 # A hint, as with jobs: a worker that starts later draws what is missing.
                 transaction.on_commit(partial(_ask_for_sample, row), robust=True)
     return row
@@ -107,7 +108,7 @@ def _ask_for_sample(generator: Generator) -> None:
 
 
 def generator_publish(*, generator: Generator) -> None:
-    """Offer it to everybody. The published versions of the same name retire; what they were asked, they do."""
+    """Offer it to everybody. The published versions of its name retire but finish what they were asked."""
     with transaction.atomic():
         others = Generator.objects.filter(name=generator.name, state=GeneratorState.PUBLISHED)
         others.exclude(pk=generator.pk).update(state=GeneratorState.RETIRED)
@@ -115,7 +116,7 @@ def generator_publish(*, generator: Generator) -> None:
 
 
 def generator_retire(*, generator: Generator) -> None:
-    """Offer it to nobody. Its file stays, for what is queued, for retries and as the record of its results."""
+    """Offer it to nobody. Its file stays: for what is queued, for retries, as the record of its results."""
     _set_state(generator, GeneratorState.RETIRED)
 
 

@@ -1,4 +1,7 @@
-"""Writes on translations. A column is written alone, by UPDATE: `save` would overwrite a worker's fenced writes."""
+"""Writes on translations.
+
+Existing rows are changed column by column, by UPDATE: `save` would overwrite a worker's fenced writes.
+"""
 
 from __future__ import annotations
 

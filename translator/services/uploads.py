@@ -1,4 +1,4 @@
-"""Reading what strangers upload: bytes are counted, every pixel is decoded, and only our own encoding stays."""
+"""Reading what strangers upload: count the bytes, decode every pixel, keep only our own encoding."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mapgan.imageio import ImageError, decode, encode_png, thumbnail_webp
 FILENAME_LIMIT = 120  # characters
 EXTENSION_LIMIT = 10
 
-# A picture at the limits takes some hundred megabytes while it is decoded, whatever the number of web threads.
+# A picture at the limits takes some hundred megabytes while it is decoded: bound them, not the web's threads.
 _decoding = threading.BoundedSemaphore(2)
 
 
@@ -101,10 +101,8 @@ def display_name(filename: str) -> str:
     'agnp.exe'
     """
     name = unicodedata.normalize("NFC", filename).replace("\\", "/").rsplit("/", 1)[-1]
-    # Whole category C: controls, bidirectional marks and other format characters, surrogates, private use.
-    name = "".join(
-        " " if c.isspace() else c for c in name if c.isspace() or unicodedata.category(c)[0] != "C"
-    )
+    # The categories C*: controls, bidirectional marks and other format characters, surrogates, private use.
+    name = "".join(c for c in name if c.isspace() or not unicodedata.category(c).startswith("C"))
     name = " ".join(name.split()).strip(". ")
     if len(name) <= FILENAME_LIMIT:
         return name
