@@ -1,0 +1,119 @@
+"""Stored pictures on their way out, the one place that serves bytes. Who may have them is decided before.
+
+Only what we encoded ourselves is stored under these keys (PNG and WebP), so the type follows from the kind.
+An object never changes under its key; but who may see it can, so browsers keep a private copy and ask again
+before they show it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import PurePosixPath
+from typing import Final
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.http import FileResponse, Http404, HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.utils.cache import get_conditional_response, patch_vary_headers
+from django.utils.http import content_disposition_header, quote_etag
+
+from translator.models import Direction, Generator, Translation
+from translator.storage import ObjectMissing, is_local, open_object, translated_errors
+
+PNG, WEBP = "image/png", "image/webp"
+
+TRANSLATION_FILES: Final = {
+    "original": ("original", PNG),
+    "result": ("result", PNG),
+    "original-thumbnail": ("original_thumbnail", WEBP),
+    "result-thumbnail": ("result_thumbnail", WEBP),
+}
+GENERATOR_FILES: Final = {"input": ("sample_input", PNG), "output": ("sample_output", PNG)}
+
+OUTCOMES: Final = {Direction.MAP_TO_SATELLITE.value: "satellite", Direction.SATELLITE_TO_MAP.value: "map"}
+
+
+def file_response(
+    source: Translation | Generator,
+    kind: str,
+    *,
+    download: bool = False,
+    request: HttpRequest | None = None,
+) -> HttpResponseBase:
+    """Send one of the row's pictures: its bytes when the storage is local, else a redirect to a signed link.
+
+    Args:
+        kind: ``original``, ``result``, ``original-thumbnail`` or ``result-thumbnail`` of a translation;
+            ``input`` or ``output`` of a generator (its sample pair).
+        download: for saving rather than showing.
+        request: with it, a browser that has the picture already is told so (304).
+
+    Raises:
+        Http404: no such kind, nothing there yet, or the object is gone.
+        StorageError: the storage cannot be reached.
+    """
+    files = TRANSLATION_FILES if isinstance(source, Translation) else GENERATOR_FILES
+    if kind not in files:
+        raise Http404
+    column, content_type = files[kind]
+    key: str = getattr(source, column)
+    if not key:
+        raise Http404
+    filename = _filename(source, kind, content_type)
+    try:
+        if is_local():
+            return _stream(key, content_type, filename, download, request)
+        return _redirect(key, content_type, filename, download)
+    except ObjectMissing as error:
+        raise Http404 from error
+
+
+def _stream(
+    key: str, content_type: str, filename: str, download: bool, request: HttpRequest | None
+) -> HttpResponseBase:
+    etag = quote_etag(hashlib.sha256(key.encode()).hexdigest()[:32])  # the key is random and immutable
+    stored = open_object(key)
+    response: HttpResponseBase = FileResponse(
+        stored, as_attachment=download, filename=filename, content_type=content_type
+    )
+    response["ETag"] = etag
+    response["Cache-Control"] = "private, no-cache"
+    response["X-Content-Type-Options"] = "nosniff"
+    patch_vary_headers(response, ("Cookie", "Authorization"))
+    if request is not None:
+        unchanged = get_conditional_response(request, etag=etag, response=response)  # type: ignore[arg-type]
+        if unchanged is not None and unchanged is not response:
+            response.close()
+            return unchanged
+    return response
+
+
+def _redirect(key: str, content_type: str, filename: str, download: bool) -> HttpResponseBase:
+    with translated_errors():
+        if not default_storage.exists(key):  # else the person would meet the storage's own XML
+            raise ObjectMissing
+        link = default_storage.url(  # type: ignore[call-arg]  # django-storages takes these two
+            key,
+            parameters={
+                "ResponseContentType": content_type,
+                "ResponseContentDisposition": content_disposition_header(download, filename),
+                "ResponseCacheControl": "private, no-cache",
+            },
+            expire=settings.FILE_LINK_SECONDS,
+        )
+    response = HttpResponseRedirect(link)
+    response["Cache-Control"] = "no-store"  # the link dies
+    response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _filename(source: Translation | Generator, kind: str, content_type: str) -> str:
+    """A name for saving: ``streets-satellite.png``. The upload's own name was made safe when it came."""
+    extension = content_type.rsplit("/", 1)[-1]
+    if isinstance(source, Generator):
+        return f"{source.name}-v{source.version}-{kind}.{extension}"
+    stem = PurePosixPath(source.filename).stem or "image"
+    picture, _, thumbnail = kind.partition("-")
+    words = [stem, OUTCOMES[source.generator.direction] if picture == "result" else picture]
+    return "-".join([*words, *([thumbnail] if thumbnail else [])]) + f".{extension}"
