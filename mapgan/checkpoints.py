@@ -1,0 +1,294 @@
+"""Checkpoints: a folder a step, complete or not there at all.
+
+``checkpoints/step-00002000/`` holds ``arrays.npz`` (every variable of the train state by path, no
+pickle) and ``manifest.json`` (format, step, configuration, hashes, environment). It is written under
+a hidden name, synced, and renamed: a process killed at any moment leaves either the whole checkpoint
+or nothing that :func:`latest` would find. A restore that does not fit in every name, shape and type
+is an error, never a fresh start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from mapgan.config import ConfigError, TrainConfig
+
+Arrays: TypeAlias = dict[str, npt.NDArray[Any]]
+
+FORMAT: Final = 1
+FOLDER: Final = "checkpoints"
+ARRAYS: Final = "arrays.npz"
+MANIFEST: Final = "manifest.json"
+NAME: Final = re.compile(r"step-(\d{8,})")
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that is missing, damaged or of another run; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint on disk, its manifest read and its arrays not yet."""
+
+    path: Path
+    step: int
+    config: TrainConfig
+    weights_sha256: str
+    arrays_sha256: str
+    environment: dict[str, Any]
+
+
+def save(
+    run: Path,
+    *,
+    step: int,
+    config: TrainConfig,
+    variables: Mapping[str, Any],
+    environment: Mapping[str, Any],
+    keep: int = 0,
+) -> Path:
+    """Write the checkpoint of ``step`` atomically and drop those beyond the newest ``keep``.
+
+    Args:
+        run: folder of the run; checkpoints lie in ``run/checkpoints``.
+        step: number of updates made.
+        config: of the run; written into the manifest.
+        variables: everything that changes, by path (``TrainState.variables()``).
+        environment: what the exact bits depend on (versions, threads, data fingerprint).
+        keep: how many to keep, this one included; 0 keeps all.
+
+    Returns:
+        The checkpoint's folder.
+
+    Raises:
+        CheckpointError: a weight is NaN or infinite; nothing is written.
+        OSError: the disk is full or not writable; what was there before stays.
+    """
+    arrays: Arrays = {path: np.asarray(value) for path, value in variables.items()}
+    for path, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise CheckpointError(f"{path} is not finite at step {step}; the checkpoint is not written")
+    folder = run / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"step-{step:08d}"
+    part = folder / f".part-{target.name}"
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir()
+        arrays_hash = _write_arrays(part / ARRAYS, arrays)
+        manifest = {
+            "format": FORMAT,
+            "step": step,
+            "weights_sha256": weights_sha256(arrays),
+            "arrays_sha256": arrays_hash,
+            "config": config.to_dict(),
+            "environment": dict(environment),
+        }
+        _write_synced(part / MANIFEST, json.dumps(manifest, indent=1).encode())
+        _sync_folder(part)
+        if target.exists():  # the same step again after a resume; equal by construction
+            shutil.rmtree(target)
+        part.rename(target)
+        _sync_folder(folder)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    if keep:
+        for old in _folders(run)[:-keep]:
+            shutil.rmtree(old)
+    return target
+
+
+def latest(run: Path) -> Checkpoint | None:
+    """The newest checkpoint of a run, or None when it has none.
+
+    Raises:
+        CheckpointError: the newest one has an unreadable manifest.
+    """
+    folders = _folders(run)
+    return read_manifest(folders[-1]) if folders else None
+
+
+def find(path: Path) -> Checkpoint:
+    """The checkpoint at ``path``: a checkpoint's folder, or a run, whose newest it is.
+
+    Raises:
+        CheckpointError: there is none, or its manifest cannot be read.
+    """
+    if (path / MANIFEST).is_file():
+        return read_manifest(path)
+    found = latest(path)
+    if found is None:
+        raise CheckpointError(f"no checkpoint in {path}")
+    return found
+
+
+def read_manifest(path: Path) -> Checkpoint:
+    """Read and check the manifest of the checkpoint folder ``path``.
+
+    Raises:
+        CheckpointError: it is missing, of another format, or does not say what it should.
+    """
+    try:
+        manifest = json.loads((path / MANIFEST).read_bytes())
+        if manifest["format"] != FORMAT:
+            raise CheckpointError(f"{path}: format {manifest['format']!r}; this version reads {FORMAT}")
+        return Checkpoint(
+            path=path,
+            step=int(manifest["step"]),
+            config=TrainConfig.from_dict(manifest["config"]),
+            weights_sha256=str(manifest["weights_sha256"]),
+            arrays_sha256=str(manifest["arrays_sha256"]),
+            environment=dict(manifest["environment"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
+        raise CheckpointError(f"{path}: unreadable manifest ({error})") from error
+
+
+def read_arrays(checkpoint: Checkpoint) -> Arrays:
+    """All arrays of a checkpoint, after its hash was compared.
+
+    Raises:
+        CheckpointError: the file is missing, cut short or altered.
+    """
+    path = checkpoint.path / ARRAYS
+    try:
+        with path.open("rb") as file:
+            digest = file_digest(file, "sha256").hexdigest()
+        if digest != checkpoint.arrays_sha256:
+            raise CheckpointError(f"{path} is damaged: its hash is not the manifest's")
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"cannot read {path}: {error}") from error
+
+
+def assign(arrays: Mapping[str, npt.NDArray[Any]], variables: Mapping[str, Any], origin: Path) -> None:
+    """Put every array into the variable of the same path.
+
+    Args:
+        arrays: from :func:`read_arrays`.
+        variables: Keras variables by path; their names must be exactly those of ``arrays``.
+        origin: named in the messages.
+
+    Raises:
+        CheckpointError: a name too many or missing, another shape or another type. Nothing is
+            assigned then.
+    """
+    missing, surplus = sorted(set(variables) - set(arrays)), sorted(set(arrays) - set(variables))
+    if missing or surplus:
+        parts = [
+            f"{word} {', '.join(names[:3])}"
+            for word, names in (("lacks", missing), ("has the unknown", surplus))
+            if names
+        ]
+        raise CheckpointError(f"{origin} does not fit this run: it {' and '.join(parts)}")
+    for path, variable in variables.items():
+        array = arrays[path]
+        if array.shape != tuple(variable.shape) or str(array.dtype) != str(variable.dtype):
+            raise CheckpointError(
+                f"{origin} does not fit this run: {path} is {array.dtype}{array.shape}, "
+                f"not {variable.dtype}{tuple(variable.shape)}"
+            )
+    for path, variable in variables.items():
+        variable.assign(arrays[path])
+
+
+def weights_sha256(arrays: Mapping[str, npt.NDArray[Any]]) -> str:
+    """SHA-256 over the tensors of all networks in path order: name, type, shape and bytes of each.
+
+    Optimisers, averages and random states are left out, and so is how a file was packed: two runs
+    with equal networks have equal hashes.
+    """
+    digest = sha256()
+    for path in sorted(name for name in arrays if name.startswith("networks/")):
+        array = np.ascontiguousarray(arrays[path])
+        digest.update(f"{path}\0{array.dtype.str}\0{array.shape}\0".encode())
+        digest.update(array.data)
+    return digest.hexdigest()
+
+
+def load_generator(path: Path, *, ema: bool = True) -> tuple[Any, TrainConfig, int]:
+    """Build the generator of a run or checkpoint and fill in its weights.
+
+    Args:
+        path: a run's folder (its newest checkpoint) or a checkpoint's folder.
+        ema: take the averaged weights when the run kept them.
+
+    Returns:
+        The ``keras.Model``, the run's configuration, and the step.
+
+    Raises:
+        CheckpointError: no checkpoint, a damaged one, or one that does not fit its configuration.
+    """
+    from mapgan.networks import build_generator
+
+    checkpoint = find(path)
+    config = checkpoint.config
+    generator = build_generator(
+        config.generator,
+        width=config.generator_width,
+        norm=config.generator_norm,
+        image_size=config.image_size,
+        dropout=config.dropout,
+        upsample=config.upsample,
+    )
+    arrays = read_arrays(checkpoint)
+    found = _below("networks/generator/", arrays)
+    if ema:
+        # Only trained weights are averaged; BatchNorm's running statistics are the network's own.
+        found |= _below("ema/generator/", arrays)
+    assign(found, {weight.path: weight for weight in generator.weights}, checkpoint.path)
+    return generator, config, checkpoint.step
+
+
+def _below(prefix: str, arrays: Arrays) -> Arrays:
+    """The arrays under ``prefix``, without it."""
+    return {path.removeprefix(prefix): array for path, array in arrays.items() if path.startswith(prefix)}
+
+
+def _folders(run: Path) -> list[Path]:
+    """Complete checkpoints of a run, oldest first."""
+    folder = run / FOLDER
+    if not folder.is_dir():
+        return []
+    found = [path for path in folder.iterdir() if NAME.fullmatch(path.name) and path.is_dir()]
+    return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
+
+
+def _write_arrays(path: Path, arrays: Arrays) -> str:
+    """Write an uncompressed npz, synced; returns the file's SHA-256."""
+    with path.open("w+b") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+        file.flush()
+        os.fsync(file.fileno())
+        file.seek(0)
+        return file_digest(file, "sha256").hexdigest()
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    """Write a small file and wait for the disk."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    """Wait until the names in ``path`` are on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

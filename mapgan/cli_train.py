@@ -1,0 +1,202 @@
+"""``mapgan train``: from a folder of pairs to checkpoints, with a progress bar or JSON lines."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from mapgan import events
+from mapgan.config import MODELS, PRESETS, ConfigError, TrainConfig, parse_direction, preset
+
+LOG_FILE = "log.jsonl"
+EXIT_FAILED = 1
+
+
+@click.command()
+@click.option("--preset", "preset_name", type=click.Choice(list(PRESETS)), help="Where to start from.")
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="A run's config.toml instead.")
+@click.option("--model", type=click.Choice(MODELS), help="What to train.")
+@click.option("--direction", metavar="DIR", help="map2sat (BtoA, the default) or sat2map (AtoB).")
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder of pairs.")
+@click.option("--out", "run", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
+@click.option("--steps", type=int, help="Updates in all.")
+@click.option("--checkpoint-every", type=int, help="Steps between checkpoints.")
+@click.option("--seed", type=int, help="Fixes weights, order, crops and dropout.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting of config.toml."
+)
+@click.option("--exclude", type=click.Path(path_type=Path), help="File of tiles to hold out, a stem a line.")
+@click.option("--skip-broken", is_flag=True, help="Leave out pictures that cannot be used, and name them.")
+@click.option("--resume", is_flag=True, help="Continue from the newest checkpoint.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of an operation [default: all cores].")
+@click.option("--events", "as_events", is_flag=True, help="Print JSON lines instead of a progress bar.")
+def train(
+    *,
+    data: Path,
+    run: Path,
+    exclude: Path | None,
+    skip_broken: bool,
+    resume: bool,
+    threads: int | None,
+    as_events: bool,
+    **choices: Any,
+) -> None:
+    """Train a generator on pairs of pictures.
+
+    DATA holds pictures with two halves side by side (left A, aerial; right B, map) in train/ or
+    flat, or two folders A/ and B/ with equal names. SIGTERM and Ctrl-C save and stop; --resume
+    goes on exactly where it stopped.
+
+    \b
+    Examples:
+      mapgan train --preset draft --data maps --out runs/a --direction sat2map
+      mapgan train --preset draft --data maps --out runs/a --direction sat2map --resume
+      mapgan train --config runs/a/config.toml --data maps --out runs/b --set generator_width=32
+    """
+    config = _configure(run, resume=resume, **choices)
+    with _reporting(run, as_events=as_events) as listen:
+        dataset = _load(config, data, exclude, skip_broken=skip_broken)
+        from mapgan import training
+
+        with training.stop_on_signals() as stop:
+            training.train(config, dataset, run, resume=resume, threads=threads, listen=listen, stop=stop)
+
+
+def _configure(
+    run: Path,
+    *,
+    resume: bool,
+    preset_name: str | None,
+    config_file: Path | None,
+    direction: str | None,
+    settings: tuple[str, ...],
+    **fields: Any,
+) -> TrainConfig:
+    """The configuration from a preset, a file or the run to resume, with what was asked on top."""
+    if preset_name and config_file:
+        raise click.UsageError("--preset and --config exclude each other")
+    overrides = {name: value for name, value in fields.items() if value is not None}
+    try:
+        if direction is not None:
+            overrides["direction"] = parse_direction(direction)
+        overrides |= dict(_parse_setting(text) for text in settings)
+        if preset_name:
+            return preset(preset_name, **overrides)
+        own = run / "config.toml"
+        if config_file is None and resume and own.is_file():
+            config_file = own
+        if config_file is None:
+            raise click.UsageError("choose --preset or --config")
+        return TrainConfig.from_dict({**TrainConfig.from_toml(config_file).to_dict(), **overrides})
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _parse_setting(text: str) -> tuple[str, Any]:
+    """``name=value``, the value in TOML; a bare word is a string."""
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise ConfigError(f"--set takes NAME=VALUE, not {text!r}")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()
+    return name.strip(), parsed
+
+
+def _load(config: TrainConfig, data: Path, exclude: Path | None, *, skip_broken: bool) -> Any:
+    """Find, check and decode the training pairs; what is skipped is named on stderr."""
+    from mapgan import datasets
+
+    stems = datasets.read_stems(exclude) if exclude else []
+    pairs, problems = datasets.check_sizes(datasets.find_pairs(data, exclude=stems), skip_broken=skip_broken)
+    dataset = datasets.PairedDataset(
+        pairs,
+        load_size=config.load_size,
+        image_size=config.image_size,
+        a_to_b=config.direction == "sat2map",
+        flip=config.flip,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        skip_broken=skip_broken,
+    )
+    for problem in (*problems, *dataset.problems):
+        click.echo(f"skipped: {problem}", err=True)
+    return dataset
+
+
+@contextmanager
+def _reporting(run: Path, *, as_events: bool) -> Iterator[events.Listener]:
+    """Show events on stdout and keep them in the run's log; turn errors into one line and exit 1."""
+    from mapgan.checkpoints import CheckpointError
+    from mapgan.datasets import DatasetError
+
+    log: TextIO | None = None
+    show = _print_line if as_events else _Progress()
+
+    def listen(event: events.Event) -> None:
+        nonlocal log
+        if log is None:
+            run.mkdir(parents=True, exist_ok=True)
+            log = (run / LOG_FILE).open("a", encoding="utf-8")
+        log.write(events.to_line(event) + "\n")
+        log.flush()
+        show(event)
+
+    try:
+        yield listen
+    except (DatasetError, CheckpointError, OSError, RuntimeError) as error:
+        failed = events.Failed(reason=str(error))
+        if as_events:
+            _print_line(failed)
+        click.echo(f"mapgan: {error}", err=True)
+        sys.exit(EXIT_FAILED)
+    finally:
+        if log is not None:
+            log.close()
+
+
+def _print_line(event: events.Event) -> None:
+    """One JSON line, at once."""
+    click.echo(events.to_line(event))
+
+
+class _Progress:
+    """A bar with the time left on a terminal, a plain line a report elsewhere."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def __call__(self, event: events.Event) -> None:
+        """Show one event."""
+        if isinstance(event, events.Resumed):
+            click.echo(
+                f"resumed at step {event.step}" if event.step else "no checkpoint yet: starting at step 0"
+            )
+        elif isinstance(event, events.Started):
+            click.echo(f"{event.images} pairs, {event.parameters:,} parameters, {event.steps} steps")
+        elif isinstance(event, events.Step):
+            self._step(event)
+        elif isinstance(event, events.Finished):
+            click.echo(f"{event.reason} at step {event.step}")
+
+    def _step(self, event: events.Step) -> None:
+        """Move the bar, or print losses and time left."""
+        losses = "  ".join(f"{name} {value:.3f}" for name, value in event.losses.items())
+        minutes, seconds = divmod(round(event.eta), 60)
+        text = (
+            f"{event.step}/{event.steps}  {losses}  {event.images_per_second:.1f} img/s"
+            f"  left {minutes}:{seconds:02}"
+        )
+        if sys.stdout.isatty():
+            done = int(30 * event.step / event.steps)
+            end = "\n" if event.step == event.steps else ""
+            click.echo(f"\r[{'#' * done}{'.' * (30 - done)}] {text}\033[K{end}", nl=False)
+        else:
+            click.echo(text)
