@@ -7,5 +7,7 @@ from celery import Celery
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mapgan_site.settings")
 
 app = Celery("mapgan")
+# celery.current_app is local to the importing thread; gunicorn's request threads need this one too
+app.set_default()
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

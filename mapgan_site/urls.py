@@ -1,6 +1,34 @@
-"""URLs of the whole site. PROVISIONAL: the platform engineer replaces it."""
+"""URLs of the whole site."""
 
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from allauth.account.decorators import secure_admin_login
+from csp.decorators import csp_update
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from mapgan_site.health import healthz
+
+# The admin's own sign-in form would pass by allauth's rate limits (and later its second factor).
+admin.autodiscover()
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+admin.site.site_header = admin.site.site_title = "MapGAN administration"
+
+# Swagger UI sets style attributes from its script; nothing else on the site may.
+_swagger = SpectacularSwaggerSplitView.as_view(url_name="api-schema")
+api_docs = csp_update({"style-src": ["'unsafe-inline'"]})(_swagger)
+
+urlpatterns = [
+    path("healthz", healthz, name="healthz"),
+    path("admin/", admin.site.urls),
+    path("accounts/", include("allauth.urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("api/docs/", api_docs, name="api-docs"),
+]
+_later = [("account/", "accounts.urls"), ("api/v1/", "translator.api_urls"), ("", "translator.urls")]
+for prefix, module in _later:
+    if find_spec(module):
+        urlpatterns.append(path(prefix, include(module)))

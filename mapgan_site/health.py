@@ -1,0 +1,78 @@
+"""/healthz: which parts are up. Cheap, quick, open to everybody, and silent about addresses and secrets."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import redis
+from django.apps import apps
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from mapgan_site import presence, probes
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 0.4  # for each of broker and storage: together well under a second
+
+Part = dict[str, Any]
+
+
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:
+    """200 while pages can be served, with what is down said in the body; 503 without the database."""
+    database, generators = _database()
+    broker, workers = _broker()
+    parts = {
+        "database": database,
+        "broker": broker,
+        "storage": _part(probes.storage_watch.problem(patience=PATIENCE_SECONDS)),
+        "workers": workers,
+        "generators": generators,
+    }
+    if not database["up"]:
+        status = "down"
+    else:
+        status = "ok" if all(part["up"] for part in parts.values()) else "degraded"
+    return JsonResponse({"status": status, "parts": parts}, status=503 if status == "down" else 200)
+
+
+def _part(problem: str | None, **more: Any) -> Part:
+    return {"up": problem is None, **({"message": problem} if problem else {}), **more}
+
+
+def _database() -> tuple[Part, Part]:
+    """The database, and how many generators it offers."""
+    unknown = _part("Not known without the database.", published=None)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except (DatabaseError, OSError) as error:
+        logger.warning("healthz: the database does not answer: %s", error)
+        return _part("The database does not answer."), unknown
+    try:
+        generator = apps.get_model("translator", "Generator")
+        published = generator._default_manager.filter(state="published").count()
+    except DatabaseError as error:
+        logger.warning("healthz: the database has no tables: %s", error)
+        return _part("The database has no tables yet: run migrate."), unknown
+    return _part(None), _part(None if published else "No generator is published.", published=published)
+
+
+def _broker() -> tuple[Part, Part]:
+    """The broker, and who signed its presence list lately."""
+    with presence.client(PATIENCE_SECONDS / 2) as broker:
+        problem = probes.broker_problem(broker)
+        if problem and not problem.startswith("The broker may"):
+            return _part(problem), _part("Not known without the broker.")
+        try:
+            counts = probes.parts_at_work(broker)
+        except redis.RedisError:
+            return _part("The broker does not answer."), _part("Not known without the broker.")
+    silent = [role for role, count in counts.items() if not count]
+    workers = _part(f"Not heard of lately: {', '.join(silent)}." if silent else None, **counts)
+    return _part(problem), workers

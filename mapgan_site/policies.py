@@ -1,0 +1,188 @@
+"""Longer pieces of the settings, each with its reasons: security policy, storage, queue, API, logging."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from mapgan_site import addresses
+
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+def content_security_policy() -> dict[str, Any]:
+    """Everything from this site, nothing inline, nobody frames us."""
+    return {
+        "DIRECTIVES": {
+            "default-src": ["'self'"],
+            "script-src": ["'self'"],
+            "style-src": ["'self'"],
+            "img-src": ["'self'", "data:", "blob:"],
+            "connect-src": ["'self'"],
+            "object-src": ["'none'"],
+            "base-uri": ["'self'"],
+            "form-action": ["'self'"],
+            "frame-ancestors": ["'none'"],
+        }
+    }
+
+
+def allow_images_from(policy: dict[str, Any], origin: str) -> None:
+    """Let pictures come from one more origin: the S3 server that file views redirect to."""
+    policy["DIRECTIVES"]["img-src"].append(origin)
+
+
+def local_storage(folder: Path) -> dict[str, Any]:
+    """Files on this disk. There is no URL: they leave through views that check who asks."""
+    return {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": folder,
+            "base_url": None,
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    }
+
+
+def s3_storage(s3: dict[str, Any], *, link_seconds: int) -> dict[str, Any]:
+    """A private bucket: signed requests, no ACL, links that live for a minute, nothing overwritten."""
+    needed = {
+        "bucket_name": "MAPGAN_S3_BUCKET",
+        "access_key": "MAPGAN_S3_ACCESS_KEY_ID",
+        "secret_key": "MAPGAN_S3_SECRET_ACCESS_KEY",
+    }
+    missing = [variable for key, variable in needed.items() if not s3[key]]
+    if missing:
+        raise ImproperlyConfigured(f"MAPGAN_STORAGE=s3 needs {', '.join(missing)}.")
+    return {
+        "BACKEND": "mapgan_site.storages.PrivateS3Storage",
+        "OPTIONS": {
+            **s3,
+            "signature_version": "s3v4",
+            "default_acl": None,
+            "file_overwrite": False,
+            "querystring_auth": True,
+            "querystring_expire": link_seconds,
+        },
+    }
+
+
+def s3_origin(s3: dict[str, Any]) -> str:
+    """The origin that presigned links point to, as the browser's policy names it."""
+    bucket, region = s3["bucket_name"], s3["region_name"]
+    for key, variable in (
+        ("public_endpoint_url", "MAPGAN_S3_PUBLIC_ENDPOINT_URL"),
+        ("endpoint_url", "MAPGAN_S3_ENDPOINT_URL"),
+    ):
+        if s3[key]:
+            origin = addresses.origin(s3[key], variable=variable)
+            scheme, host = origin.split("://")
+            return f"{scheme}://{bucket}.{host}" if s3["addressing_style"] == "virtual" else origin
+    # Amazon: botocore puts the bucket in the host name unless told otherwise
+    host = f"s3.{region}.amazonaws.com"
+    return f"https://{host}" if s3["addressing_style"] == "path" else f"https://{bucket}.{host}"
+
+
+def celery(*, reconcile_seconds: float) -> dict[str, Any]:
+    """How Celery carries ids. The database holds the jobs: a lost message costs seconds, never a job."""
+    return {
+        "CELERY_TASK_SERIALIZER": "json",
+        "CELERY_RESULT_SERIALIZER": "json",
+        "CELERY_ACCEPT_CONTENT": ["json"],
+        "CELERY_TASK_IGNORE_RESULT": True,
+        "CELERY_TASK_ACKS_LATE": True,
+        "CELERY_WORKER_PREFETCH_MULTIPLIER": 1,
+        # A job whose worker lost the broker goes on: its row, not its message, says who owns it.
+        "CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS": False,
+        "CELERY_WORKER_ENABLE_REMOTE_CONTROL": False,  # mapgan_site.presence tells who lives
+        "CELERY_WORKER_HIJACK_ROOT_LOGGER": False,
+        "CELERY_TASK_DEFAULT_QUEUE": "maintenance",
+        "CELERY_TASK_ROUTES": {
+            "translator.translate": {"queue": "translate"},
+            "translator.*": {"queue": "maintenance"},
+            "jobs.*": {"queue": "maintenance"},
+        },
+        "CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP": True,
+        "CELERY_BROKER_CONNECTION_MAX_RETRIES": None,  # workers wait for the broker for as long as it takes
+        "CELERY_TASK_PUBLISH_RETRY": False,  # reconcile publishes again; a web request must not wait
+        "CELERY_BROKER_TRANSPORT_OPTIONS": {
+            "visibility_timeout": 3600,  # redelivery is the last resort: reconcile comes much earlier
+            "socket_connect_timeout": 1,
+            "socket_timeout": 5,
+            "socket_keepalive": True,
+            # the publisher's patience with a dead broker
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0.1,
+            "interval_max": 0.1,
+        },
+        "CELERY_BEAT_SCHEDULE": {
+            "reconcile": {
+                "task": "jobs.reconcile",
+                "schedule": reconcile_seconds,
+                # ticks that nobody took in time are dropped instead of piling up
+                "options": {"queue": "maintenance", "expires": reconcile_seconds},
+            },
+            "sweep-orphans": {
+                "task": "translator.sweep_orphans",
+                "schedule": 3600.0,
+                "options": {"queue": "maintenance", "expires": 3600},
+            },
+        },
+    }
+
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": [
+        "rest_framework.parsers.JSONParser",
+        "rest_framework.parsers.MultiPartParser",
+        "rest_framework.parsers.FormParser",
+    ],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "translator.negotiation.AlwaysJson",
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "translator.problems.exception_handler",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+SPECTACULAR: dict[str, Any] = {
+    "TITLE": "MapGAN API",
+    "DESCRIPTION": "Turn map images into satellite images and back.",
+    "VERSION": "1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+
+
+def logging(level: str) -> dict[str, Any]:
+    """One readable line an event on stderr; errors of requests come with their traceback."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "line": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"},
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            "django": {"handlers": [], "level": level, "propagate": True},
+            # Celery and kombu at DEBUG would print message bodies; botocore prints signed headers
+            "kombu": {"level": "WARNING"},
+            "botocore": {"level": "WARNING"},
+            "boto3": {"level": "WARNING"},
+            "urllib3": {"level": "WARNING"},
+            "PIL": {"level": "INFO"},
+        },
+    }
