@@ -94,6 +94,12 @@ def generators_to_preload() -> list[Generator]:
     return list(first.values())
 
 
+def generators_without_sample_output() -> QuerySet[Generator]:
+    """Those whose sample pair a worker has yet to complete."""
+    rows = Generator.objects.exclude(state=GeneratorState.RETIRED)
+    return rows.exclude(sample_input="").filter(sample_output="")
+
+
 def _with_relations() -> QuerySet[Translation]:
     return Translation.objects.select_related("owner", "generator")
 

@@ -13,6 +13,7 @@ import logging
 import secrets
 import uuid
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
@@ -128,6 +129,25 @@ def remove(keys: Iterable[str]) -> None:
                 default_storage.delete(key)
         except StorageError as error:
             logger.warning("Object %s could not be deleted: %r", key, error.__cause__ or error)
+
+
+def walk(folder: str) -> Iterator[str]:
+    """Every key below a folder; one listing a folder, also on S3."""
+    try:
+        with translated_errors():
+            folders, files = default_storage.listdir(folder)
+    except ObjectMissing:  # nothing was ever stored there
+        return
+    for name in files:
+        yield f"{folder}/{name}"
+    for name in folders:
+        yield from walk(f"{folder}/{name}")
+
+
+def modified_at(key: str) -> datetime:
+    """When the object was stored, with a time zone."""
+    with translated_errors():
+        return default_storage.get_modified_time(key)
 
 
 def is_local() -> bool:

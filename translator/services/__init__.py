@@ -7,6 +7,7 @@ from translator.services.generators import (
     generator_retire,
     generator_set_sample_output,
 )
+from translator.services.orphans import orphans_sweep
 from translator.services.translations import (
     translation_cancel,
     translation_delete,
@@ -28,6 +29,7 @@ __all__ = [
     "generator_publish",
     "generator_retire",
     "generator_set_sample_output",
+    "orphans_sweep",
     "translation_cancel",
     "translation_delete",
     "translation_retry",

@@ -1,0 +1,83 @@
+"""Removing stored objects that no row refers to: what a crash between storing and writing the row leaves."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from itertools import islice
+
+from django.db import models
+from django.utils import timezone
+
+from translator.models import Generator, Translation
+from translator.storage import GENERATORS, TRANSLATIONS, ObjectMissing, modified_at, remove, row_id, walk
+
+logger = logging.getLogger(__name__)
+
+HOUR = timedelta(hours=1)
+BATCH = 500  # ids in one query
+SUSPICIOUS = 200
+
+REFERENCES: tuple[tuple[str, type[models.Model], tuple[str, ...]], ...] = (
+    (TRANSLATIONS, Translation, ("original", "original_thumbnail", "result", "result_thumbnail")),
+    (GENERATORS, Generator, ("file", "sample_input", "sample_output")),
+)
+
+
+def orphans_sweep(*, older_than: timedelta = HOUR, force: bool = False) -> int:
+    """Delete every object of ours that no row names and that is older than ``older_than``.
+
+    The age spares what is being stored at this moment and has no row yet. More orphans than objects in use
+    means a wrong database or bucket rather than crashes; then nothing is deleted.
+
+    Args:
+        force: delete however many there are.
+
+    Returns:
+        how many were deleted.
+
+    Raises:
+        StorageError: the storage cannot be listed.
+    """
+    limit = timezone.now() - older_than
+    swept = 0
+    for folder, model, columns in REFERENCES:
+        seen = 0
+        orphans: list[str] = []
+        for keys in _batches(walk(folder)):
+            seen += len(keys)
+            orphans += _unreferenced(keys, model, columns)
+        if len(orphans) > max(SUSPICIOUS, seen / 2) and not force:
+            logger.error(
+                "%d of %d objects under %s/ belong to no row. Is this the right database and bucket? "
+                "Nothing was deleted.", len(orphans), seen, folder,
+            )  # fmt: skip
+            continue
+        old = [key for key in orphans if _is_older(key, limit)]
+        remove(old)
+        swept += len(old)
+    if swept:
+        logger.info("Removed %d stored objects that no row refers to.", swept)
+    return swept
+
+
+def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
+    iterator = iter(keys)
+    while batch := list(islice(iterator, BATCH)):
+        yield batch
+
+
+def _unreferenced(keys: list[str], model: type[models.Model], columns: tuple[str, ...]) -> list[str]:
+    """Those keys that the rows they were made for do not name (any more)."""
+    ids = {row_id(key) for key in keys} - {None}
+    rows = model._default_manager.filter(pk__in=ids).values_list(*columns)
+    referenced = {key for row in rows for key in row}
+    return [key for key in keys if key not in referenced]
+
+
+def _is_older(key: str, limit: datetime) -> bool:
+    try:
+        return modified_at(key) <= limit
+    except ObjectMissing:  # somebody else removed it meanwhile
+        return False
