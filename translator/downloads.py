@@ -60,7 +60,7 @@ def file_response(
     key: str = getattr(source, column)
     if not key:
         raise Http404
-    filename = _filename(source, kind, content_type)
+    filename = _filename(source, kind, content_type, request)
     try:
         if is_local():
             return _stream(key, content_type, filename, download, request)
@@ -108,12 +108,15 @@ def _redirect(key: str, content_type: str, filename: str, download: bool) -> Htt
     return response
 
 
-def _filename(source: Translation | Generator, kind: str, content_type: str) -> str:
-    """A name for saving: ``streets-satellite.png``. The upload's own name was made safe when it came."""
+def _filename(
+    source: Translation | Generator, kind: str, content_type: str, request: HttpRequest | None
+) -> str:
+    """A name for saving: ``streets-satellite.png`` for the owner of ``streets.jpg``, a neutral one else."""
     extension = content_type.rsplit("/", 1)[-1]
     if isinstance(source, Generator):
         return f"{source.name}-v{source.version}-{kind}.{extension}"
-    stem = PurePosixPath(source.filename).stem or "image"
+    mine = request is not None and request.user.pk == source.owner_id
+    stem = (mine and PurePosixPath(source.filename).stem) or f"mapgan-{source.pk.hex[:8]}"
     picture, _, thumbnail = kind.partition("-")
     words = [stem, OUTCOMES[source.generator.direction] if picture == "result" else picture]
     return "-".join([*words, *([thumbnail] if thumbnail else [])]) + f".{extension}"

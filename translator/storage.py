@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import re
 import secrets
 import uuid
 from collections.abc import Iterable, Iterator
@@ -142,6 +143,15 @@ def walk(folder: str) -> Iterator[str]:
         yield f"{folder}/{name}"
     for name in folders:
         yield from walk(f"{folder}/{name}")
+
+
+def remove_attempts_before(translation_id: uuid.UUID, attempt: int) -> None:
+    """Delete what earlier attempts of a translation left when their worker was killed."""
+    name = translation_id.hex
+    fence = re.compile(rf"{name}-a(\d+)-")
+    folder = f"{TRANSLATIONS}/{name[:2]}"
+    found = ((key, fence.match(key.removeprefix(f"{folder}/"))) for key in walk(folder))
+    remove([key for key, earlier in found if earlier and int(earlier[1]) < attempt])
 
 
 def modified_at(key: str) -> datetime:

@@ -51,6 +51,8 @@ def translate(job: Translation, attempt: Attempt) -> Done:
     """
     attempt.report(0.0, "Reading the image")
     began = perf_counter()
+    if attempt.number > 1:
+        storage.remove_attempts_before(job.pk, attempt.number)
     rgb = _read_original(job)
     decoded = perf_counter()
     attempt.report(0.02, "Loading the generator")

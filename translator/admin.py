@@ -1,0 +1,82 @@
+"""The administration: publish and retire generators, look at translations but at nobody's pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from translator.models import Generator, Translation
+from translator.services import generator_publish, generator_retire, translation_cancel, translation_delete
+
+
+@admin.register(Generator)
+class GeneratorAdmin(admin.ModelAdmin[Generator]):
+    """Generators come by ``manage.py generator_import`` and training; here they are described and offered."""
+
+    list_display = ["title", "name", "version", "direction", "state", "size_bytes", "created_at"]
+    list_filter = ["state", "direction"]
+    search_fields = ["title", "name", "sha256"]
+    actions = ["publish", "retire"]
+    readonly_fields = [
+        "id", "name", "version", "direction", "state", "card", "file", "sha256", "size_bytes", "sample_input",
+        "sample_output", "created_at",
+    ]  # fmt: skip
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Rows are made from files."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Generator | None = None) -> bool:
+        """Results refer to it for ever; retire it instead."""
+        return False
+
+    @admin.action(description="Publish (older versions retire)", permissions=["change"])
+    def publish(self, request: HttpRequest, queryset: QuerySet[Generator]) -> None:
+        """Offer them to everybody, the newest of a name last so that it is the one that stays."""
+        for generator in queryset.order_by("version"):
+            generator_publish(generator=generator)
+
+    @admin.action(description="Retire", permissions=["change"])
+    def retire(self, request: HttpRequest, queryset: QuerySet[Generator]) -> None:
+        """Offer them to nobody."""
+        for generator in queryset:
+            generator_retire(generator=generator)
+
+
+@admin.register(Translation)
+class TranslationAdmin(admin.ModelAdmin[Translation]):
+    """Where jobs stand and why they failed. Rows are changed by services alone."""
+
+    list_display = ["id", "state", "owner", "generator", "visibility", "attempt", "created_at", "finished_at"]
+    list_filter = ["state", "visibility", "generator__direction", "created_at"]
+    list_select_related = ["owner", "generator"]
+    search_fields = ["=id", "owner__username", "error_code"]
+    date_hierarchy = "created_at"
+    show_full_result_count = False
+    actions = ["cancel"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """People submit."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Translation | None = None) -> bool:
+        """A form's save would overwrite what a worker writes."""
+        return False
+
+    @admin.action(description="Cancel", permissions=["delete"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Translation]) -> None:
+        """Stop those that are queued or running."""
+        cancelled = sum(translation_cancel(translation=translation) for translation in queryset)
+        self.message_user(request, f"Cancelled: {cancelled}.")
+
+    def delete_model(self, request: HttpRequest, obj: Translation) -> None:
+        """With its files."""
+        translation_delete(translation=obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """With their files."""
+        for translation in queryset:
+            translation_delete(translation=translation)

@@ -1,0 +1,44 @@
+"""``manage.py load_bundled``: offer the generators that come with the code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from mapgan.card import CardError, read_card
+from translator.models import Direction
+from translator.services import GeneratorRejected, StorageError, generator_import
+
+SAMPLE_FOLDERS = {Direction.MAP_TO_SATELLITE.value: ".", Direction.SATELLITE_TO_MAP.value: "satellite"}
+
+
+class Command(BaseCommand):
+    """Imports and publishes generators/*.onnx. Runs before every start, so it is quick when all is there.
+
+    A file that changed becomes the next version of its name and the older one retires. A generator that
+    staff retired stays retired.
+    """
+
+    help = "Imports the generators that come with the code; safe to run again and again."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Import what is new."""
+        folder = Path(settings.GENERATORS_DIR)
+        files = sorted(folder.glob("*.onnx"))
+        if not files:
+            self.stdout.write(f"No generators in {folder.name}/: nothing to load.")
+        for path in files:
+            try:
+                generator = generator_import(source=path, publish=True, sample_input=_sample(path))
+            except (CardError, GeneratorRejected, StorageError) as error:
+                raise CommandError(f"{path.name}: {error}") from error
+            self.stdout.write(f"{path.name}: {generator}, {generator.get_state_display().lower()}")
+
+
+def _sample(generator: Path) -> Path | None:
+    """The first picture of the kind that this generator takes."""
+    pictures = Path(settings.SAMPLES_DIR) / SAMPLE_FOLDERS[read_card(generator).direction]
+    return next(iter(sorted(pictures.glob("*.png"))), None)
