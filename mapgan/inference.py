@@ -34,7 +34,7 @@ OVERLAP = 64
 """Pixels that neighbouring windows share, and over which they are blended."""
 WHOLE_IMAGE_PIXELS = 640 * 640
 """Largest image that a network without a fixed size takes in one pass: a ResNet-9 of width 64 needs some
-900 bytes for each pixel."""
+1,500 bytes for each pixel."""
 
 OnProgress = Callable[[float], None]
 

@@ -1,0 +1,176 @@
+"""The commands around generator files, as a person meets them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from mapgan import checkpoints
+from mapgan.card import CardError, read_card
+from mapgan.cli_serve import COMMANDS, EXIT_SOME_FAILED, inspect_file, train_command
+from mapgan.config import TrainConfig, preset
+from tests.mapgan.generators import make_generator
+from tests.mapgan.images import gradient, save
+
+CONFIG = TrainConfig(
+    generator="unet_32", generator_width=4, image_size=32, load_size=32, generator_norm="instance_affine"
+)
+
+
+def run(*arguments: str | Path):
+    group = click.Group(commands={command.name: command for command in COMMANDS})
+    return CliRunner().invoke(group, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def generator(tmp_path):
+    make_generator(tmp_path / "negative.onnx")
+    return tmp_path / "negative.onnx"
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A run with one checkpoint of an untrained generator."""
+    from mapgan.networks import build_generator
+
+    model = build_generator("unet_32", width=4, image_size=32, seed=1)
+    variables = {f"networks/generator/{weight.path}": weight.numpy() for weight in model.weights}
+    folder = tmp_path / "run"
+    checkpoints.save(folder, step=7, config=CONFIG, variables=variables, environment={})
+    return folder
+
+
+def test_one_image(tmp_path, generator):
+    (tmp_path / "map.jpg").write_bytes(save(gradient(300, 200), "JPEG", quality=95))
+    done = run(
+        "translate", tmp_path / "map.jpg", "--generator", generator, "--out", tmp_path / "new" / "a.png"
+    )
+    assert done.exit_code == 0, done.output
+    assert "200x300" in done.output
+    with Image.open(tmp_path / "new" / "a.png") as image:
+        assert image.size == (200, 300)
+        assert np.abs(np.asarray(image).astype(int) - (255 - gradient(300, 200).astype(int))).mean() < 4
+
+
+def test_folders_keep_their_shape(tmp_path, generator):
+    for name in ("tiles/1.png", "tiles/deep/2.tif", "tiles/notes.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"notes" if path.suffix == ".txt" else save(gradient(20, 30), "TIFF"))
+    done = run("translate", tmp_path / "tiles", "--generator", generator, "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    made = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*"))
+    assert made == ["1.png", "deep/2.png"]
+
+
+def test_broken_images_are_named_and_the_rest_is_done(tmp_path, generator):
+    folder = tmp_path / "tiles"
+    folder.mkdir()
+    (folder / "good.png").write_bytes(save(gradient(), "PNG"))
+    (folder / "bad.png").write_bytes(save(gradient(), "PNG")[:-60])
+    done = run("translate", folder, "--generator", generator, "--out", tmp_path / "out")
+    assert done.exit_code == EXIT_SOME_FAILED
+    assert "bad.png: The image file is incomplete" in done.output
+    assert "1 of 2" in done.output
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.png"]
+    (folder / "good.png").unlink()
+    assert run("translate", folder, "--generator", generator, "--out", tmp_path / "out").exit_code == 1
+
+
+def test_wrong_use_is_found_before_any_work(tmp_path, generator):
+    for name in ("a.png", "a.jpg"):
+        (tmp_path / name).write_bytes(save(gradient(), "PNG"))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file.txt").write_text("x")
+    cases = {
+        "both become": (tmp_path / "a.png", tmp_path / "a.jpg", "--out", tmp_path / "out"),
+        "must be a folder": (tmp_path / "a.png", tmp_path / "a.jpg", "--out", tmp_path / "out.png"),
+        "overwritten": (tmp_path / "a.png", "--out", tmp_path),
+        "no images": (tmp_path / "empty", "--out", tmp_path / "out"),
+        "no noise": (tmp_path / "a.png", "--out", tmp_path / "out", "--noise", "3"),
+    }
+    for words, arguments in cases.items():
+        done = run("translate", *arguments, "--generator", generator)
+        assert done.exit_code == 2, done.output
+        assert words in " ".join(done.output.split())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bad_generator_is_exit_code_one(tmp_path):
+    (tmp_path / "a.png").write_bytes(save(gradient(), "PNG"))
+    done = run("translate", tmp_path / "a.png", "--generator", tmp_path / "a.png", "--out", tmp_path / "out")
+    assert done.exit_code == 1
+    assert "cannot be used" in done.output
+
+
+def test_export_writes_a_checked_file(tmp_path, checkpoint):
+    out = tmp_path / "city.onnx"
+    done = run("export", checkpoint, "--out", out, "--title", "City", "--licence", "CC0")
+    assert done.exit_code == 0, done.output
+    card = read_card(out)
+    assert (card.name, card.title, card.licence, card.step) == ("city", "City", "CC0", 7)
+    assert (card.architecture, card.window, card.precision) == ("unet_32", 32, "fp16")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["city.onnx", "run"]
+    found = inspect_file(out)
+    assert (found["kind"], found["step"], found["card"]["title"]) == ("generator", 7, "City")
+    assert found["weights_sha256"] == card.weights_sha256
+    assert found["parameters"] > 1000
+
+
+def test_export_with_figures(tmp_path, checkpoint):
+    folder = tmp_path / "maps" / "train"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for stem in range(6):
+        pair = rng.integers(0, 256, (32, 64, 3), dtype=np.uint8)
+        (folder / f"{stem}.png").write_bytes(save(pair, "PNG"))
+    (tmp_path / "held.tsv").write_text("# two\n0\n3\n")
+    out = tmp_path / "a.onnx"
+    done = run(
+        "export", checkpoint, "--out", out, "--evaluate", folder.parent, "--tiles", tmp_path / "held.tsv"
+    )
+    assert done.exit_code == 0, done.output
+    figures = read_card(out).metrics
+    assert figures["held_out"] == {"tiles": 2, "list": "held.tsv"}
+    assert {"generator", "median_colour", "input_copied"} < set(figures)
+    assert figures["input_copied"]["l1"] > figures["median_colour"]["l1"] > 0
+    assert "median_colour" in done.output
+
+
+def test_export_explains_what_is_wrong(tmp_path, checkpoint):
+    (tmp_path / "nothing").mkdir()
+    done = run("export", tmp_path / "nothing", "--out", tmp_path / "a.onnx")
+    assert (done.exit_code, "no checkpoint" in done.output) == (1, True)
+    done = run("export", checkpoint, "--out", tmp_path / "a.onnx", "--name", "Not A Name")
+    assert (done.exit_code, "name" in done.output) == (1, True)
+    done = run("export", checkpoint, "--out", tmp_path / "a.onnx", "--noise")
+    assert (done.exit_code, "no dropout" in done.output) == (1, True)
+    done = run("export", checkpoint, "--out", tmp_path / "a.onnx", "--tiles", tmp_path / "nothing")
+    assert done.exit_code == 2
+    assert not (tmp_path / "a.onnx").exists()
+
+
+def test_inspect_refuses_other_files(tmp_path):
+    (tmp_path / "a.onnx").write_bytes(b"hello")
+    for path in (tmp_path / "a.onnx", tmp_path / "missing.onnx"):
+        with pytest.raises(CardError):
+            inspect_file(path)
+
+
+def test_the_training_command_repeats_the_run():
+    config = preset("seed", steps=10, dropout=0.25, deterministic=False, direction="sat2map")
+    command = train_command(config)
+    assert "--preset seed" in command
+    assert "--direction sat2map" in command
+    assert "--steps 10" in command
+    assert "--set dropout=0.25" in command
+    assert "--set deterministic=false" in command
+    assert "learning_rate" not in command
