@@ -30,6 +30,7 @@ FORMAT: Final = 1
 FOLDER: Final = "checkpoints"
 ARRAYS: Final = "arrays.npz"
 MANIFEST: Final = "manifest.json"
+TRAINED: Final = re.compile(r"optimizers/[^/]+/m/([^/]+)/.*")
 NAME: Final = re.compile(r"step-(\d{8,})")
 
 
@@ -46,6 +47,8 @@ class Checkpoint:
     config: TrainConfig
     weights_sha256: str
     arrays_sha256: str
+    parameters: dict[str, int]
+    """Trained weights of each network."""
     environment: dict[str, Any]
 
 
@@ -92,6 +95,7 @@ def save(
             "step": step,
             "weights_sha256": weights_sha256(arrays),
             "arrays_sha256": arrays_hash,
+            "parameters": _count_trained(arrays),
             "config": config.to_dict(),
             "environment": dict(environment),
         }
@@ -150,6 +154,7 @@ def read_manifest(path: Path) -> Checkpoint:
             config=TrainConfig.from_dict(manifest["config"]),
             weights_sha256=str(manifest["weights_sha256"]),
             arrays_sha256=str(manifest["arrays_sha256"]),
+            parameters={str(name): int(count) for name, count in manifest["parameters"].items()},
             environment=dict(manifest["environment"]),
         )
     except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
@@ -217,6 +222,16 @@ def weights_sha256(arrays: Mapping[str, npt.NDArray[Any]]) -> str:
         digest.update(f"{path}\0{array.dtype.str}\0{array.shape}\0".encode())
         digest.update(array.data)
     return digest.hexdigest()
+
+
+def _count_trained(arrays: Arrays) -> dict[str, int]:
+    """Sizes of the weights that an optimiser has a moment for, summed by network."""
+    counts: dict[str, int] = {}
+    for path, array in arrays.items():
+        match = TRAINED.fullmatch(path)
+        if match:
+            counts[match[1]] = counts.get(match[1], 0) + array.size
+    return counts
 
 
 def load_generator(path: Path, *, ema: bool = True) -> tuple[Any, TrainConfig, int]:

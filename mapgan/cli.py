@@ -5,13 +5,23 @@ Frameworks are imported inside the commands, so ``mapgan --help`` is quick.
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError, version
+
 import click
 
-from mapgan.cli_train import train
+from mapgan import cli_inspect, cli_serve, cli_train
+
+
+def _version() -> str:
+    """Of the installed package; a plain checkout has none."""
+    try:
+        return version("mapgan")
+    except PackageNotFoundError:
+        return "of a checkout that is not installed"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="mapgan", prog_name="mapgan")
+@click.version_option(version=_version(), prog_name="mapgan")
 def main() -> None:
     """Turn map tiles into satellite images and back, with GANs trained here.
 
@@ -22,7 +32,8 @@ def main() -> None:
     """
 
 
-main.add_command(train)
+for command in (cli_train.train, *cli_inspect.COMMANDS, *cli_serve.COMMANDS):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main()

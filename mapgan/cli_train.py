@@ -115,20 +115,19 @@ def _load(config: TrainConfig, data: Path, exclude: Path | None, *, skip_broken:
     from mapgan import datasets
 
     stems = datasets.read_stems(exclude) if exclude else []
-    pairs, problems = datasets.check_sizes(datasets.find_pairs(data, exclude=stems), skip_broken=skip_broken)
-    dataset = datasets.PairedDataset(
+    pairs = datasets.load_pairs(
+        datasets.find_pairs(data, exclude=stems), config.load_size, skip_broken=skip_broken
+    )
+    for problem in pairs.problems:
+        click.echo(f"skipped: {problem}", err=True)
+    return datasets.PairedDataset(
         pairs,
-        load_size=config.load_size,
         image_size=config.image_size,
         a_to_b=config.direction == "sat2map",
         flip=config.flip,
         batch_size=config.batch_size,
         seed=config.seed,
-        skip_broken=skip_broken,
     )
-    for problem in (*problems, *dataset.problems):
-        click.echo(f"skipped: {problem}", err=True)
-    return dataset
 
 
 @contextmanager

@@ -176,7 +176,7 @@ class TrainConfig:
         if unknown:
             raise ConfigError(f"unknown setting: {', '.join(unknown)}")
         # JSON and TOML writers may drop the point of 100.0; an integer is a fine float.
-        fitted = {
+        fitted: dict[str, Any] = {
             name: float(value) if known[name] == "float" and type(value) is int else value
             for name, value in values.items()
         }

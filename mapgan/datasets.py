@@ -14,7 +14,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -23,9 +23,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from mapgan.imageio import ImageError, decode
+
 Pictures: TypeAlias = npt.NDArray[np.uint8]
 
 SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+MAX_BYTES: Final = 200 * 2**20  # the user's own files, so only a guard against a wrong folder
 MAX_NAMED: Final = 5  # offenders listed in one message
 
 
@@ -40,8 +43,6 @@ class Pair:
     stem: str
     a: Path
     b: Path | None = None
-    size: tuple[int, int] = (0, 0)
-    """Width and height of one half; filled in by :func:`check_sizes`."""
 
 
 def find_pairs(root: Path, split: str = "train", *, exclude: Iterable[str] = ()) -> list[Pair]:
@@ -105,63 +106,73 @@ def read_stems(path: Path) -> list[str]:
     return stems
 
 
-def check_sizes(pairs: Sequence[Pair], *, skip_broken: bool = False) -> tuple[list[Pair], list[str]]:
-    """Read the header of every picture and demand one size for all halves.
-
-    Args:
-        pairs: as listed by :func:`find_pairs`.
-        skip_broken: leave the offenders out and report them instead of raising.
-
-    Returns:
-        The good pairs with their ``size``, and a sentence for each one left out.
-
-    Raises:
-        DatasetError: an unreadable file, an odd width, halves or pairs of different sizes, or
-            nothing left.
-    """
-    good: list[Pair] = []
-    problems: list[str] = []
-    for pair in pairs:
-        try:
-            good.append(replace(pair, size=_half_size(pair)))
-        except DatasetError as error:
-            problems.append(str(error))
-    sizes = Counter(pair.size for pair in good)
-    if len(sizes) > 1:
-        usual = sizes.most_common(1)[0][0]
-        odd = [pair for pair in good if pair.size != usual]
-        problems += [
-            f"{pair.a}: a half is {pair.size[0]}x{pair.size[1]}, most are {usual[0]}x{usual[1]}"
-            for pair in odd
-        ]
-        good = [pair for pair in good if pair.size == usual]
-    if problems and not skip_broken:
-        more = f" (and {len(problems) - MAX_NAMED} more)" if len(problems) > MAX_NAMED else ""
-        raise DatasetError("; ".join(problems[:MAX_NAMED]) + more)
-    if not good:
-        raise DatasetError(f"no usable pair: {problems[0]}")
-    return good, problems
-
-
 def load_pair(pair: Pair, size: int | None = None) -> tuple[Pictures, Pictures]:
     """Decode both halves as uint8 ``(height, width, 3)``, resized bicubically to a square of ``size``.
 
     Raises:
-        DatasetError: a file that cannot be decoded; it is named.
+        DatasetError: a file that cannot be decoded, an odd width, or halves of different sizes; the
+            file is named.
     """
-    picture = _decode(pair.a)
-    if pair.b is None:
-        half = picture.width // 2
-        a = picture.crop((0, 0, half, picture.height))
-        b = picture.crop((half, 0, 2 * half, picture.height))
-    else:
-        a, b = picture, _decode(pair.b)
-    if size is not None:
-        a, b = (
-            half if half.size == (size, size) else half.resize((size, size), Image.Resampling.BICUBIC)
-            for half in (a, b)
-        )
-    return np.asarray(a), np.asarray(b)
+    halves = _decode_halves(pair)
+    return halves if size is None else (_resized(halves[0], size), _resized(halves[1], size))
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedPairs:
+    """Pairs in memory, with a sentence for each one that was left out."""
+
+    stems: list[str]
+    a: Pictures
+    """``(pairs, size, size, 3)``, like ``b``."""
+    b: Pictures
+    problems: list[str]
+
+
+def load_pairs(pairs: Sequence[Pair], size: int, *, skip_broken: bool = False) -> LoadedPairs:
+    """Decode all pairs on all cores, demanding one size of all halves before they are resized.
+
+    Args:
+        pairs: as listed by :func:`find_pairs`.
+        size: side of the squares they are resized to, in pixels.
+        skip_broken: leave the offenders out and report them instead of raising.
+
+    Raises:
+        DatasetError: what :func:`load_pair` raises, a half of another size than most, or nothing
+            left; up to five offenders are named.
+    """
+    a, b = (np.empty((len(pairs), size, size, 3), np.uint8) for _ in range(2))
+    original: dict[int, tuple[int, int]] = {}
+    broken: dict[int, str] = {}
+
+    def load(index: int) -> None:
+        try:
+            halves = _decode_halves(pairs[index])
+        except DatasetError as error:
+            broken[index] = str(error)
+            return
+        height, width, _ = halves[0].shape
+        original[index] = (width, height)
+        a[index], b[index] = (_resized(half, size) for half in halves)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(load, range(len(pairs))))
+    if original:
+        usual = Counter(original.values()).most_common(1)[0][0]
+        for index, (width, height) in original.items():
+            if (width, height) != usual:
+                broken[index] = (
+                    f"{pairs[index].a}: a half is {width}x{height}, most are {usual[0]}x{usual[1]}"
+                )
+    problems = [broken[index] for index in sorted(broken)]
+    if problems and not skip_broken:
+        more = f" (and {len(problems) - MAX_NAMED} more)" if len(problems) > MAX_NAMED else ""
+        raise DatasetError("; ".join(problems[:MAX_NAMED]) + more)
+    good = [index for index in range(len(pairs)) if index not in broken]
+    if not good:
+        raise DatasetError(f"no usable pair: {problems[0]}")
+    if broken:
+        a, b = a[good], b[good]
+    return LoadedPairs([pairs[index].stem for index in good], a, b, problems)
 
 
 class PairedDataset:
@@ -171,35 +182,20 @@ class PairedDataset:
     alone, so a resumed run sees exactly what an uninterrupted one would have seen.
 
     Args:
-        pairs: good pairs from :func:`check_sizes`.
-        load_size: side of the cached pictures, in pixels.
-        image_size: side of the random crops.
+        pairs: pictures in memory, larger than or as large as the crops.
+        image_size: side of the random crops, in pixels.
         a_to_b: whether A is the source (``sat2map``) or the target (``map2sat``).
-        flip: mirror half of the batches' pairs.
+        flip: mirror every other pair, by chance.
         batch_size: pairs a batch.
         seed: of order, crops and flips.
-        skip_broken: leave out what does not decode; ``problems`` says which.
-
-    Raises:
-        DatasetError: a picture that does not decode (without ``skip_broken``), or none that does.
     """
 
     def __init__(
-        self,
-        pairs: Sequence[Pair],
-        *,
-        load_size: int,
-        image_size: int,
-        a_to_b: bool,
-        flip: bool,
-        batch_size: int,
-        seed: int,
-        skip_broken: bool = False,
+        self, pairs: LoadedPairs, *, image_size: int, a_to_b: bool, flip: bool, batch_size: int, seed: int
     ) -> None:
-        self.problems: list[str] = []
-        first, second, self.stems = self._load(pairs, load_size, skip_broken)
-        self._source, self._target = (first, second) if a_to_b else (second, first)
-        self._offsets = load_size - image_size + 1
+        self._stems = pairs.stems
+        self._source, self._target = (pairs.a, pairs.b) if a_to_b else (pairs.b, pairs.a)
+        self._offsets = pairs.a.shape[1] - image_size + 1
         self._image_size = image_size
         self._flip = flip
         self._batch_size = batch_size
@@ -207,39 +203,12 @@ class PairedDataset:
         self._epoch = -1
         self._order: npt.NDArray[np.int64] = np.empty(0, np.int64)
 
-    def _load(
-        self, pairs: Sequence[Pair], size: int, skip_broken: bool
-    ) -> tuple[Pictures, Pictures, list[str]]:
-        """Decode all pairs on all cores into two arrays ``(pairs, size, size, 3)``."""
-        a, b = (np.empty((len(pairs), size, size, 3), np.uint8) for _ in range(2))
-        stems: list[str] = []
-
-        def load(pair: Pair) -> tuple[Pictures, Pictures] | DatasetError:
-            try:
-                return load_pair(pair, size)
-            except DatasetError as error:
-                return error
-
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for pair, halves in zip(pairs, pool.map(load, pairs), strict=True):
-                if isinstance(halves, DatasetError):
-                    if not skip_broken:
-                        pool.shutdown(wait=False, cancel_futures=True)
-                        raise halves
-                    self.problems.append(str(halves))
-                    continue
-                a[len(stems)], b[len(stems)] = halves
-                stems.append(pair.stem)
-        if not stems:
-            raise DatasetError(f"no usable pair: {self.problems[0]}")
-        return a[: len(stems)], b[: len(stems)], stems
-
     def __len__(self) -> int:
-        return len(self.stems)
+        return len(self._stems)
 
     def fingerprint(self) -> str:
         """SHA-256 over names and pixels: a resumed run must see the same data."""
-        digest = sha256("\n".join(self.stems).encode())
+        digest = sha256("\n".join(self._stems).encode())
         digest.update(self._source.data)
         digest.update(self._target.data)
         return digest.hexdigest()
@@ -252,9 +221,9 @@ class PairedDataset:
 
     def _augmented(self, number: int) -> tuple[Pictures, Pictures]:
         """The ``number``-th pair since the run began: shuffled anew each pass, cropped, mirrored."""
-        epoch, position = divmod(number, len(self.stems))
+        epoch, position = divmod(number, len(self._stems))
         if epoch != self._epoch:
-            self._order = np.random.default_rng((self._seed, 0, epoch)).permutation(len(self.stems))
+            self._order = np.random.default_rng((self._seed, 0, epoch)).permutation(len(self._stems))
             self._epoch = epoch
         index = self._order[position]
         top, left, mirror = np.random.default_rng((self._seed, 1, number)).integers(
@@ -297,35 +266,34 @@ def _match(a: dict[str, Path], b: dict[str, Path], folder: Path) -> list[Pair]:
     return [Pair(stem, path, b[stem]) for stem, path in a.items()]
 
 
-def _half_size(pair: Pair) -> tuple[int, int]:
-    """Width and height of one half, from the headers."""
-    width, height = _header_size(pair.a)
+def _decode_halves(pair: Pair) -> tuple[Pictures, Pictures]:
+    """A and B at their own size, which is one and the same."""
+    picture = _decode(pair.a)
     if pair.b is None:
+        width = picture.shape[1]
         if width % 2:
             raise DatasetError(f"{pair.a}: the width {width} is odd, so it has no two equal halves")
-        return width // 2, height
-    other = _header_size(pair.b)
-    if other != (width, height):
-        raise DatasetError(f"{pair.a} is {width}x{height} but {pair.b} is {other[0]}x{other[1]}")
-    return width, height
+        return picture[:, : width // 2], picture[:, width // 2 :]
+    other = _decode(pair.b)
+    if other.shape != picture.shape:
+        sizes = [f"{image.shape[1]}x{image.shape[0]}" for image in (picture, other)]
+        raise DatasetError(f"{pair.a} is {sizes[0]} but {pair.b} is {sizes[1]}")
+    return picture, other
 
 
-def _header_size(path: Path) -> tuple[int, int]:
-    """Width and height without decoding the pixels."""
+def _decode(path: Path) -> Pictures:
+    """The whole picture as upright 8-bit RGB, whatever depth and colours the file has."""
     try:
-        with Image.open(path) as image:
-            return image.size
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        return decode(path.read_bytes(), max_bytes=MAX_BYTES).rgb
+    except (OSError, ImageError) as error:
         raise DatasetError(f"{path}: not a readable picture ({error})") from error
 
 
-def _decode(path: Path) -> Image.Image:
-    """The whole picture as RGB."""
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DatasetError(f"{path}: not a readable picture ({error})") from error
+def _resized(picture: Pictures, size: int) -> Pictures:
+    """A square of ``size`` pixels by bicubic interpolation; the shape is given up as in the papers."""
+    if picture.shape[:2] == (size, size):
+        return picture
+    return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC))
 
 
 def _natural(stem: str) -> tuple[int, int, str]:

@@ -22,8 +22,8 @@ class Pix2Pix:
         config: sizes, norms, weights and the seed.
     """
 
-    generators = ("generator",)
-    discriminators = ("discriminator",)
+    generators: tuple[str, ...] = ("generator",)
+    discriminators: tuple[str, ...] = ("discriminator",)
     discriminators_first = True
 
     def __init__(self, config: TrainConfig) -> None:

@@ -123,7 +123,7 @@ def stop_on_signals() -> Iterator[Callable[[], bool]]:
         A function that is true once a signal has come; give it to :func:`train` as ``stop``.
     """
     received: list[int] = []
-    previous: dict[int, Any] = {}
+    previous: dict[signal.Signals, Any] = {}
 
     def remember(number: int, _frame: FrameType | None) -> None:
         received.append(number)
@@ -135,8 +135,8 @@ def stop_on_signals() -> Iterator[Callable[[], bool]]:
     try:
         yield lambda: bool(received)
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        for restored, handler in previous.items():
+            signal.signal(restored, handler)
 
 
 @contextlib.contextmanager

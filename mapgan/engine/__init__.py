@@ -7,17 +7,11 @@ traced, differentiated and applied fast is the engine's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol
 
 import keras
-import numpy as np
-import numpy.typing as npt
 
-from mapgan.engine.state import TrainState
-
-Pictures: TypeAlias = npt.NDArray[np.uint8]
-Update: TypeAlias = Callable[[Pictures, Pictures, float], Mapping[str, Any]]
+from mapgan.engine.state import TrainState, Update
 
 
 class Engine(Protocol):
@@ -25,6 +19,9 @@ class Engine(Protocol):
 
     def prepare(self, *, deterministic: bool, threads: int | None) -> None:
         """Set up the process before the first tensor: memory growth, threads, determinism."""
+
+    def threads(self) -> int:
+        """Threads an operation may use; their number changes the last bits of a sum."""
 
     def compile_step(self, state: TrainState) -> Update:
         """One update as ``update(first, second, rate) -> losses``.

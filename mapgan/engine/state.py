@@ -6,16 +6,19 @@ averaged weights and the state of the random generators.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeAlias
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
 from mapgan.config import TrainConfig
 
 Variables: TypeAlias = dict[str, Any]
 Losses: TypeAlias = dict[str, Any]
+Pictures: TypeAlias = npt.NDArray[np.uint8]
+Update: TypeAlias = Callable[[Pictures, Pictures, float], Losses]
 
 
 class Model(Protocol):

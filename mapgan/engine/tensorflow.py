@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 from keras import ops
 
-from mapgan.engine.state import Adam, Losses, TrainState
+from mapgan.engine.state import Adam, Losses, TrainState, Update
 
 
 def prepare(*, deterministic: bool, threads: int | None) -> None:
@@ -38,11 +38,10 @@ def threads() -> int:
     return configured or len(os.sched_getaffinity(0))
 
 
-def compile_step(state: TrainState) -> Any:
+def compile_step(state: TrainState) -> Update:
     """See :class:`mapgan.engine.Engine`."""
     model = state.model
 
-    @tf.function(autograph=False)
     def update(first: Any, second: Any, rate: Any) -> Losses:
         first, second = _to_signed(first), _to_signed(second)
         generators, discriminators = state.adams["generators"], state.adams["discriminators"]
@@ -63,9 +62,11 @@ def compile_step(state: TrainState) -> Any:
         generators.iterations.assign_add(1)
         return losses
 
+    compiled = tf.function(update, autograph=False)
+
     def call(first: Any, second: Any, rate: float) -> Losses:
         # A Python float would trace the graph again for every rate of a schedule.
-        result: Losses = update(tf.constant(first), tf.constant(second), tf.constant(rate, tf.float32))
+        result: Losses = compiled(tf.constant(first), tf.constant(second), tf.constant(rate, tf.float32))
         return result
 
     return call

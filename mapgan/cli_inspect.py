@@ -1,0 +1,184 @@
+"""``mapgan inspect`` and ``mapgan evaluate``: what a run or a file is, and how good it is."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mapgan.config import PRESETS, ConfigError, TrainConfig, parse_direction
+
+TABLE = (
+    "l1",
+    "rmse",
+    "psnr",
+    "ssim",
+    "acc5",
+    "acc10",
+    "palette_miou",
+    "sharpness_ratio",
+    "spectrum_distance",
+)
+"""The measures of the printed table, in this order; the JSON has them all."""
+
+
+@click.command()
+@click.argument("source", required=False, type=click.Path(path_type=Path, exists=True))
+@click.option("--preset", "preset_name", type=click.Choice(list(PRESETS)), help="Describe a preset instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def inspect(*, source: Path | None, preset_name: str | None, as_json: bool) -> None:
+    """Say what SOURCE is: a run's folder, a checkpoint's folder or a generator file.
+
+    Of a run, the newest checkpoint is described: its step, the SHA-256 over all networks' weights,
+    the number of trained parameters, the configuration, and the card of the generator it would give.
+
+    \b
+    Examples:
+      mapgan inspect runs/a --json
+      mapgan inspect generators/pix2pix-map2sat.onnx
+      mapgan inspect --preset seed
+    """
+    if (source is None) == (preset_name is None):
+        raise click.UsageError("give a run, a checkpoint or a file, or else --preset")
+    if preset_name is not None:
+        found = _inspect_preset(PRESETS[preset_name])
+    elif source is not None and source.is_dir():
+        found = _inspect_run(source)
+    elif source is not None:
+        found = _inspect_file(source)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        _print_tree(found)
+
+
+def _inspect_preset(config: TrainConfig) -> dict[str, Any]:
+    """A preset's configuration, and how many checkpoints a whole run writes."""
+    return {
+        "kind": "preset",
+        "steps": config.steps,
+        "checkpoints": math.ceil(config.steps / config.checkpoint_every),
+        "config": config.to_dict(),
+    }
+
+
+def _inspect_run(path: Path) -> dict[str, Any]:
+    """The newest checkpoint of a run, or the checkpoint at ``path``; its arrays are not read."""
+    from mapgan import checkpoints
+
+    try:
+        checkpoint = checkpoints.find(path)
+    except checkpoints.CheckpointError as error:
+        raise click.ClickException(str(error)) from error
+    config = checkpoint.config
+    return {
+        "kind": "run",
+        "step": checkpoint.step,
+        "steps": config.steps,
+        "weights_sha256": checkpoint.weights_sha256,
+        "parameters": sum(checkpoint.parameters.values()),
+        "networks": checkpoint.parameters,
+        "path": str(checkpoint.path),
+        "config": config.to_dict(),
+        "environment": checkpoint.environment,
+        "card": {
+            "model": config.model,
+            "architecture": config.generator,
+            "width": config.generator_width,
+            "norm": config.generator_norm,
+            "upsample": config.upsample,
+            "direction": config.direction,
+            "image_size": config.image_size,
+            "step": checkpoint.step,
+            "preset": config.preset,
+            "averaged": config.ema_decay > 0,
+        },
+    }
+
+
+def _inspect_file(path: Path) -> dict[str, Any]:
+    """A generator file's card and hash."""
+    from mapgan.card import CardError
+    from mapgan.cli_serve import inspect_file
+
+    try:
+        return inspect_file(path)
+    except CardError as error:
+        raise click.ClickException(f"{path}: {error}") from error
+
+
+@click.command()
+@click.option(
+    "--generator",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="ONNX file.",
+)
+@click.option("--data", required=True, type=click.Path(path_type=Path, exists=True), help="Folder of pairs.")
+@click.option("--tiles", type=click.Path(path_type=Path), help="Tiles of train/ to judge on [default: val/].")
+@click.option("--direction", metavar="DIR", help="Refuse a generator of the other direction.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of an operation [default: all cores].")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the measures here, too.")
+def evaluate(
+    *,
+    generator: Path,
+    data: Path,
+    tiles: Path | None,
+    direction: str | None,
+    threads: int | None,
+    json_file: Path | None,
+) -> None:
+    """Measure a generator on tiles it was not trained on, beside two baselines.
+
+    The baselines are the median colour of the training targets and the input copied. What each
+    measure means is defined in docs and in the source, mapgan/metrics.py.
+
+    \b
+    Example:
+      mapgan evaluate --generator a.onnx --data maps --tiles holdout.tsv --direction map2sat
+    """
+    from mapgan.datasets import DatasetError
+    from mapgan.inference import Generator, InferenceError
+    from mapgan.scoring import score
+
+    try:
+        loaded = Generator(generator, threads=threads)
+        if direction is not None and parse_direction(direction) != loaded.card.direction:
+            raise click.UsageError(f"{generator} translates {loaded.card.direction}, not {direction}")
+        result = score(loaded, data, tiles)
+        if json_file is not None:
+            json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+    except (DatasetError, InferenceError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    held_out = result.pop("held_out")
+    click.echo(f"{held_out['tiles']} tiles of {held_out['list']}, {loaded.card.direction}")
+    _print_table(result)
+
+
+def _print_table(rows: dict[str, dict[str, Any]]) -> None:
+    """A measure a line, a column for the generator and each baseline."""
+    shown = [name for name in TABLE if any(name in row for row in rows.values())]
+    click.echo(" " * 18 + "".join(f"{title:>16}" for title in rows))
+    for name in shown:
+        cells = (row.get(name) for row in rows.values())
+        click.echo(
+            f"{name:18}" + "".join(f"{'-' if cell is None else format(cell, '.4g'):>16}" for cell in cells)
+        )
+
+
+def _print_tree(values: dict[str, Any], indent: int = 0) -> None:
+    """Nested values as indented lines."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            click.echo(f"{' ' * indent}{name}:")
+            _print_tree(value, indent + 2)
+        else:
+            click.echo(f"{' ' * indent}{name}: {value}")
+
+
+COMMANDS: list[click.Command] = [inspect, evaluate]

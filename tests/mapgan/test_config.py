@@ -1,0 +1,169 @@
+"""The configuration: presets, validation, TOML, directions and the learning-rate schedule."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mapgan import networks
+from mapgan.config import (
+    GENERATOR_PATTERN,
+    NORMS,
+    PRESETS,
+    UPSAMPLES,
+    ConfigError,
+    TrainConfig,
+    parse_direction,
+    preset,
+)
+
+
+def test_presets_are_what_they_are_named_after() -> None:
+    """The figures other documents quote."""
+    assert set(PRESETS) == {"draft", "seed", "reference", "quality"}
+    seed, reference = PRESETS["seed"], PRESETS["reference"]
+    assert (seed.steps, seed.checkpoint_every, seed.batch_size, seed.decay_steps) == (109_700, 2_000, 1, 0)
+    assert (seed.generator_norm, seed.discriminator_norm, seed.ema_decay) == ("batch", "batch", 0.0)
+    assert (reference.steps, reference.decay_steps) == (219_200, 109_600)
+    assert PRESETS["quality"].generator == "resnet_9"
+    assert PRESETS["quality"].ema_decay > 0
+    assert all(config.preset == name for name, config in PRESETS.items())
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_toml_gives_back_the_same_configuration(name: str, tmp_path: Path) -> None:
+    """Every field of every preset survives the file."""
+    path = tmp_path / "config.toml"
+    path.write_text(PRESETS[name].to_toml(), encoding="utf-8")
+    assert TrainConfig.from_toml(path) == PRESETS[name]
+
+
+@given(
+    st.text(), st.floats(1e-12, 1.0), st.floats(0, 1e300), st.integers(0, 2**62), st.booleans()
+)  # the label is the only free text
+def test_toml_survives_any_value(label: str, rate: float, weight: float, seed: int, flip: bool) -> None:
+    """Quotes, control characters and odd floats included."""
+    import tomllib
+
+    config = TrainConfig(preset=label, learning_rate=rate, l1_weight=weight, seed=seed, flip=flip)
+    assert TrainConfig.from_dict(tomllib.loads(config.to_toml())) == config
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("steps", 0, "steps must be at least 1"),
+        ("steps", 1.5, "steps must be a int"),
+        ("steps", True, "steps must be a int"),
+        ("learning_rate", float("nan"), "learning_rate"),
+        ("learning_rate", -1.0, "learning_rate"),
+        ("dropout", 1.0, "exclusive"),
+        ("beta_1", 1.0, "beta_1"),
+        ("ema_decay", 1.0, "ema_decay"),
+        ("l1_weight", -1.0, "l1_weight"),
+        ("direction", "AtoB", "map2sat, sat2map"),
+        ("generator", "unet_100", "unet_256"),
+        ("generator", "resnet_7", "resnet_9"),
+        ("generator_norm", "layer", "generator_norm"),
+        ("gan_loss", "wgan", "bce, lsgan"),
+        ("load_size", 200, "smaller than image_size"),
+        ("image_size", 8, "image_size"),
+        ("decay_steps", 200_000, "longer than the run"),
+        ("model", "stylegan", "pix2pix"),
+    ],
+)
+def test_nonsense_is_named(field: str, value: Any, message: str) -> None:
+    """The message says which field and what it takes."""
+    with pytest.raises(ConfigError, match=message):
+        TrainConfig(**{field: value})
+
+
+def test_network_and_crop_must_fit() -> None:
+    """A U-Net's side is its size's multiple; a ResNet only needs fours."""
+    with pytest.raises(ConfigError, match="multiple of 256"):
+        TrainConfig(image_size=128)
+    assert TrainConfig(generator="unet_128", image_size=128).image_size == 128
+    assert TrainConfig(generator="resnet_6", image_size=100).image_size == 100
+
+
+def test_unknown_names_and_broken_files(tmp_path: Path) -> None:
+    """A typing error never silently trains with a default."""
+    with pytest.raises(ConfigError, match="unknown setting: stepz"):
+        TrainConfig.from_dict({"stepz": 3})
+    with pytest.raises(ConfigError, match="preset must be one of"):
+        preset("best")
+    path = tmp_path / "config.toml"
+    with pytest.raises(ConfigError, match=r"cannot read .*config\.toml"):
+        TrainConfig.from_toml(path)
+    path.write_text("steps = = 3", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"config\.toml"):
+        TrainConfig.from_toml(path)
+
+
+def test_integers_fit_floats() -> None:
+    """JSON and people write 100 for 100.0."""
+    config = TrainConfig.from_dict({"l1_weight": 100})
+    assert type(config.l1_weight) is float
+
+
+@pytest.mark.parametrize(
+    ("text", "direction"),
+    [
+        ("map2sat", "map2sat"),
+        ("BtoA", "map2sat"),
+        ("AtoB", "sat2map"),
+        ("atob", "sat2map"),
+        ("Sat2Map", "sat2map"),
+    ],
+)
+def test_directions(text: str, direction: str) -> None:
+    """A, the left half, is the aerial one."""
+    assert parse_direction(text) == direction
+
+
+def test_unknown_direction() -> None:
+    """All four names are offered."""
+    with pytest.raises(ConfigError, match="map2sat, sat2map, AtoB, BtoA"):
+        parse_direction("up")
+
+
+def test_rate_is_constant_then_falls_to_zero() -> None:
+    """The last update is made at 1/decay of the rate, and the one after it would be at zero."""
+    config = TrainConfig(steps=100, decay_steps=50, learning_rate=1e-3)
+    assert [config.rate_at(step) for step in (0, 49, 50)] == [1e-3] * 3
+    assert config.rate_at(75) == pytest.approx(0.5e-3)
+    assert config.rate_at(99) == pytest.approx(1e-3 / 50)
+    assert config.rate_at(100) == 0
+    assert TrainConfig(steps=100).rate_at(99) == 2e-4
+
+
+def test_differences_ignore_the_length_of_the_run() -> None:
+    """A run may be resumed for longer, not with another network."""
+    config = TrainConfig()
+    assert (
+        config.differences(TrainConfig(steps=200_000, checkpoint_every=7, keep_checkpoints=2, preset="x"))
+        == {}
+    )
+    assert config.differences(TrainConfig(seed=5)) == {"seed": (0, 5)}
+
+
+def test_names_agree_with_the_networks() -> None:
+    """config.py cannot import Keras, so it repeats the names; here they are compared."""
+    assert NORMS == networks.NORMS
+    assert UPSAMPLES == networks.UPSAMPLES
+    assert all(GENERATOR_PATTERN.fullmatch(name) for name in networks.GENERATORS)
+
+
+def test_light_modules_load_no_framework() -> None:
+    """A web process may import them."""
+    code = (
+        "import sys, mapgan.config, mapgan.events; print([m for m in ('keras', 'numpy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
