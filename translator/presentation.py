@@ -1,0 +1,97 @@
+"""Figures in words and tables, for templates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How a metric is shown.
+
+    Attributes:
+        label: in words.
+        aim: ``1`` more is better, ``-1`` less is better, ``0`` as near to one as can be.
+        unit: ``%`` shows a share of one as per cent; anything else is only for numbers.
+    """
+
+    label: str
+    aim: int
+    unit: str = ""
+
+
+MEASURES = {
+    "l1": Measure("Mean absolute difference (L1)", -1),
+    "rmse": Measure("Root mean square error", -1),
+    "psnr": Measure("Peak signal to noise, dB", 1),
+    "ssim": Measure("Structural similarity", 1),
+    "acc5": Measure("Pixels within 5 grey levels", 1, "%"),
+    "acc10": Measure("Pixels within 10 grey levels", 1, "%"),
+    "palette_miou": Measure("Overlap of map classes (mIoU)", 1),
+    "laplacian_ratio": Measure("Sharpness beside the real tiles (1 is equal)", 0),
+}
+COLUMNS = {
+    "generator": "This generator",
+    "median_colour": "One flat colour",
+    "copied_input": "The input, copied",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure; ``best`` of its row or not."""
+
+    text: str
+    best: bool
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A table of a generator's metrics beside the baselines."""
+
+    columns: list[str]
+    rows: list[tuple[str, list[Cell]]]
+    measured_on: str
+
+
+def figures_of(card: Mapping[str, Any]) -> Figures | None:
+    """The card's metrics as a table; None when it has none that can be shown."""
+    metrics = card.get("metrics")
+    if not isinstance(metrics, Mapping):
+        return None
+    sets = {name: metrics[name] for name in COLUMNS if isinstance(metrics.get(name), Mapping)}
+    if "generator" not in sets:
+        return None
+    rows = []
+    for key in sets["generator"]:
+        values = [_number(each.get(key)) for each in sets.values()]
+        if values[0] is not None:
+            rows.append((_measure(key).label, _cells(_measure(key), values)))
+    if not rows:
+        return None
+    return Figures([COLUMNS[name] for name in sets], rows, str(metrics.get("set", "")))
+
+
+def _measure(key: str) -> Measure:
+    return MEASURES.get(key, Measure(key.replace("_", " ").capitalize(), 1))
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _cells(measure: Measure, values: list[float | None]) -> list[Cell]:
+    present = [value for value in values if value is not None]
+    best = max(present, key=lambda value: -abs(value - 1) if measure.aim == 0 else measure.aim * value)
+    known = len(present) > 1
+    return [Cell(_text(measure, value), known and value == best) for value in values]
+
+
+def _text(measure: Measure, value: float | None) -> str:
+    if value is None:
+        return "–"  # noqa: RUF001 - a dash stands for nothing, typographically
+    if measure.unit == "%":
+        return f"{100 * value:.1f} %"
+    return f"{value:.3g}" if abs(value) < 10 else f"{value:.1f}"

@@ -1,0 +1,74 @@
+"""Small words and figures for templates."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django import template
+from django.core.paginator import Page
+from django.templatetags.static import static
+
+from translator.models import Direction
+
+register = template.Library()
+
+
+@register.filter
+def percent(share: float) -> int:
+    """0..1 as a whole number of per cent; 100 only when it is all."""
+    return min(99, int(share * 100)) if share < 1 else 100
+
+
+@register.filter
+def duration(span: timedelta | None) -> str:
+    """How long something took, to two parts at most: ``0.8 s``, ``42 s``, ``3 min 5 s``, ``2 h 10 min``."""
+    if span is None:
+        return ""
+    seconds = span.total_seconds()
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, whole = divmod(round(seconds), 60)
+    if minutes == 0:
+        return f"{whole} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{minutes} min {whole} s" if hours == 0 else f"{hours} h {minutes} min"
+
+
+@register.filter
+def megabytes(size: int) -> str:
+    """A file's size as people say it (decimal units, as on the form's limits)."""
+    if size < 1_000_000:
+        return f"{max(1, round(size / 1000))} kB"
+    return f"{size / 1_000_000:.1f}".removesuffix(".0") + " MB"
+
+
+@register.filter
+def input_name(direction: str) -> str:
+    """What goes into a generator of this direction."""
+    return "Map" if direction == Direction.MAP_TO_SATELLITE else "Satellite image"
+
+
+@register.filter
+def output_name(direction: str) -> str:
+    """What comes out of it."""
+    return "Satellite image" if direction == Direction.MAP_TO_SATELLITE else "Map"
+
+
+@register.filter
+def place_name(stem: str) -> str:
+    """A sample's file name as a title: ``old-town`` is ``Old town``."""
+    return stem.replace("-", " ").replace("_", " ").capitalize()
+
+
+@register.simple_tag
+def sample_address(name: str) -> str:
+    """Where a sample map's picture is."""
+    return static(f"samples/{name}.png")
+
+
+@register.inclusion_tag("components/pager.html", takes_context=True)
+def pager(context: dict[str, Any], page: Page[Any]) -> dict[str, Any]:
+    """Links to the other pages of a list, keeping its filters."""
+    numbers = page.paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1)
+    return {"request": context["request"], "page": page, "numbers": list(numbers)}

@@ -1,0 +1,75 @@
+"""What people do to a translation. POST only, then back to a page."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from translator.models import Visibility
+from translator.selectors import translation_managed, translation_owned
+from translator.services import (
+    UploadRejected,
+    translation_cancel,
+    translation_delete,
+    translation_retry,
+    translation_set_visibility,
+)
+from translator.views.common import fetch, storage_errors
+
+
+@never_cache
+@require_POST
+def cancel(request: HttpRequest, translation_id: uuid.UUID) -> HttpResponse:
+    """Stop it; one that ended in the meantime stays as it is."""
+    translation = fetch(translation_managed, request, translation_id)
+    if not translation_cancel(translation=translation):
+        messages.info(request, "It had already finished.")
+    return redirect("translator:detail", translation.pk)
+
+
+@never_cache
+@require_POST
+def retry(request: HttpRequest, translation_id: uuid.UUID) -> HttpResponse:
+    """Queue a failed or cancelled one again."""
+    translation = fetch(translation_owned, request, translation_id)
+    if not translation_retry(translation=translation):
+        messages.info(request, "Only a failed or cancelled translation can be tried again.")
+    return redirect("translator:detail", translation.pk)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@storage_errors
+def delete(request: HttpRequest, translation_id: uuid.UUID) -> HttpResponse:
+    """Ask (for browsers without a script), then delete with all its files."""
+    translation = fetch(translation_managed, request, translation_id)
+    if request.method != "POST":
+        return render(request, "translator/delete.html", {"translation": translation})
+    own = translation.owner_id == request.user.pk
+    translation_delete(translation=translation)
+    messages.success(request, "The translation and its files are deleted.")
+    return redirect("translator:mine" if own else "translator:gallery")
+
+
+@never_cache
+@require_POST
+def visibility(request: HttpRequest, translation_id: uuid.UUID) -> HttpResponse:
+    """Share it with everybody, or hide it again."""
+    translation = fetch(translation_managed, request, translation_id)
+    wanted = request.POST.get("visibility", "")
+    try:
+        translation_set_visibility(translation=translation, visibility=wanted, by=request.user)  # type: ignore[arg-type]
+    except (UploadRejected, PermissionDenied) as refusal:
+        messages.error(request, str(refusal))
+    else:
+        shared = wanted == Visibility.PUBLIC
+        messages.success(
+            request, "Everybody can see it now, in the gallery too." if shared else "Only you can see it now."
+        )
+    return redirect("translator:detail", translation.pk)
