@@ -9,10 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 
 from mapgan_site import addresses, local, policies
 from mapgan_site.env import Env, read_environment
+
+django_stubs_ext.monkeypatch()  # ModelAdmin[Model], as the stubs ask for, exists at run time
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env(read_environment(BASE_DIR / ".env"))
@@ -52,8 +55,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_HTTPONLY = False  # the upload script reads the token again after a sign-in in another tab
-if (BASE_DIR / "accounts" / "views.py").exists():
-    CSRF_FAILURE_VIEW = "accounts.views.csrf_failure"
+CSRF_FAILURE_VIEW = "accounts.views.csrf_failure"
 
 # --- Applications ----------------------------------------------------------------------------------------
 
@@ -219,8 +221,6 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("MAPGAN_EMAIL_FROM", "MapGAN <mapga
 # --- API -------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = policies.REST_FRAMEWORK
-if not (BASE_DIR / "translator" / "negotiation.py").exists():
-    del REST_FRAMEWORK["DEFAULT_CONTENT_NEGOTIATION_CLASS"]
 SPECTACULAR_SETTINGS = policies.SPECTACULAR
 
 # --- Logging ---------------------------------------------------------------------------------------------

@@ -25,9 +25,16 @@ PATIENCE = Config(
 
 
 class StaticStorage(CompressedManifestStaticFilesStorage):
-    """Hashed names for ever, in the imports between JavaScript modules as well."""
+    """Hashed names for ever, in the imports between our own JavaScript modules as well.
 
-    support_js_module_import_aggregation = True
+    Django can rewrite those imports, but then in every script of every app; in some of them a comment
+    that shows an import line is enough to stop `collectstatic`.
+    """
+
+    patterns = (
+        *CompressedManifestStaticFilesStorage.patterns,
+        ("js/*.js", CompressedManifestStaticFilesStorage._js_module_import_aggregation_patterns[1]),
+    )
 
 
 class PrivateS3Storage(S3Storage):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from allauth.account.decorators import secure_admin_login
 from csp.decorators import csp_update
 from django.contrib import admin
@@ -27,8 +25,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", api_docs, name="api-docs"),
+    path("account/", include("accounts.urls")),
+    path("api/v1/", include("translator.api_urls")),
+    path("", include("translator.urls")),
 ]
-_later = [("account/", "accounts.urls"), ("api/v1/", "translator.api_urls"), ("", "translator.urls")]
-for prefix, module in _later:
-    if find_spec(module):
-        urlpatterns.append(path(prefix, include(module)))

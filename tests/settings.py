@@ -18,6 +18,8 @@ for _name in list(os.environ):
         del os.environ[_name]
 _folder = Path(tempfile.mkdtemp(prefix="mapgan-test-"))
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+# Playwright keeps an event loop in the main thread; Django would take its presence for async code.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 os.environ |= {"MAPGAN_ENV_FILE": "", "MAPGAN_VAR_DIR": str(_folder), "MAPGAN_LOG_LEVEL": "WARNING"}
 if _database_url:
     os.environ["DATABASE_URL"] = _database_url

@@ -1,0 +1,1 @@
+"""Real servers, processes and browsers for the tests."""
