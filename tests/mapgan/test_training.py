@@ -1,0 +1,209 @@
+"""The loop: resuming equals never having stopped; whatever goes wrong, the last good state stays."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mapgan import checkpoints, events, training
+from mapgan.config import TrainConfig
+from mapgan.datasets import LoadedPairs, PairedDataset
+from mapgan.training import TrainingError, train
+
+CONFIG = TrainConfig(
+    generator="unet_64",
+    generator_width=4,
+    discriminator_width=4,
+    image_size=64,
+    load_size=72,
+    ema_decay=0.9,
+    decay_steps=4,
+    steps=8,
+    checkpoint_every=3,
+    log_every=2,
+    seed=5,
+)
+
+
+def dataset(config: TrainConfig = CONFIG, seed: int = 0) -> PairedDataset:
+    """Five random pairs."""
+    a, b = np.random.default_rng(seed).integers(0, 256, (2, 5, 72, 72, 3), dtype=np.uint8)
+    return PairedDataset(
+        LoadedPairs(list("abcde"), a, b, []),
+        image_size=config.image_size,
+        a_to_b=False,
+        flip=True,
+        batch_size=config.batch_size,
+        seed=config.seed,
+    )
+
+
+def changed(**fields: Any) -> TrainConfig:
+    """``CONFIG`` with other values."""
+    return TrainConfig.from_dict({**CONFIG.to_dict(), **fields})
+
+
+def everything(run: Path) -> dict[str, np.ndarray]:
+    """All arrays of a run's newest checkpoint."""
+    return checkpoints.read_arrays(checkpoints.find(run))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[events.Event]]:
+    """An uninterrupted run and what it said."""
+    run = tmp_path_factory.mktemp("whole")
+    heard: list[events.Event] = []
+    assert train(CONFIG, dataset(), run, listen=heard.append) == 8
+    return run, heard
+
+
+def test_a_run_says_what_it_does(whole: tuple[Path, list[events.Event]]) -> None:
+    """Started, reports, checkpoints at every third step and the last, finished."""
+    run, heard = whole
+    assert [event.name for event in heard] == [
+        "started", "step", "checkpoint", "step", "step", "checkpoint", "step", "checkpoint", "finished"
+    ]  # fmt: skip
+    assert [event.step for event in heard if isinstance(event, events.Checkpoint)] == [3, 6, 8]
+    assert [event.step for event in heard if isinstance(event, events.Step)] == [2, 4, 6, 8]
+    started, last = heard[0], heard[-1]
+    assert isinstance(started, events.Started)
+    assert (started.images, started.step, started.steps) == (5, 0, 8)
+    assert started.parameters == sum(checkpoints.find(run).parameters.values())
+    assert last == events.Finished(step=8, reason="completed")
+    step = heard[1]
+    assert isinstance(step, events.Step)
+    assert set(step.losses) == {"d_real", "d_fake", "g_gan", "g_l1"}
+    assert step.images_per_second > 0
+    assert TrainConfig.from_toml(run / "config.toml") == CONFIG
+
+
+@pytest.mark.parametrize("stop_after", [1, 6])
+def test_stopped_and_resumed_equals_uninterrupted(
+    tmp_path: Path, whole: tuple[Path, list[events.Event]], stop_after: int
+) -> None:
+    """Every array of the state, bit for bit: weights, moments, averages, random states."""
+    asked: list[int] = []
+
+    def stop() -> bool:
+        asked.append(1)
+        return len(asked) >= stop_after
+
+    heard: list[events.Event] = []
+    assert train(CONFIG, dataset(), tmp_path, stop=stop, listen=heard.append) == stop_after
+    assert heard[-1] == events.Finished(step=stop_after, reason="stopped")
+    heard.clear()
+    assert train(CONFIG, dataset(), tmp_path, resume=True, listen=heard.append) == 8
+    assert heard[0] == events.Resumed(step=stop_after)
+    expected, found = everything(whole[0]), everything(tmp_path)
+    assert expected.keys() == found.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
+    assert checkpoints.find(tmp_path).weights_sha256 == checkpoints.find(whole[0]).weights_sha256
+
+
+def test_resuming_a_finished_run_does_nothing(tmp_path: Path, whole: tuple[Path, list[events.Event]]) -> None:
+    """No step is made, and the weights stay."""
+    run, _ = whole
+    before = checkpoints.find(run).arrays_sha256
+    heard: list[events.Event] = []
+    assert train(CONFIG, dataset(), run, resume=True, listen=heard.append) == 8
+    assert [event.name for event in heard] == ["resumed", "started", "finished"]
+    assert checkpoints.find(run).arrays_sha256 == before
+
+
+def test_resume_without_a_checkpoint_starts_at_zero(
+    tmp_path: Path, whole: tuple[Path, list[events.Event]]
+) -> None:
+    """It says so, and the result is the same."""
+    heard: list[events.Event] = []
+    train(changed(keep_checkpoints=1), dataset(), tmp_path, resume=True, listen=heard.append)
+    assert heard[0] == events.Resumed(step=0)
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000008"]
+    assert checkpoints.find(tmp_path).weights_sha256 == checkpoints.find(whole[0]).weights_sha256
+
+
+def test_another_seed_is_another_run(tmp_path: Path, whole: tuple[Path, list[events.Event]]) -> None:
+    """Equal hashes above mean something only if this one differs."""
+    train(changed(seed=6), dataset(changed(seed=6)), tmp_path)
+    assert checkpoints.find(tmp_path).weights_sha256 != checkpoints.find(whole[0]).weights_sha256
+
+
+def test_what_cannot_be_resumed(whole: tuple[Path, list[events.Event]]) -> None:
+    """Another configuration, other data, a new run on top of an old one."""
+    run, _ = whole
+    with pytest.raises(TrainingError, match=r"l1_weight was 100\.0, now 10\.0"):
+        train(changed(l1_weight=10.0), dataset(), run, resume=True)
+    with pytest.raises(TrainingError, match="training data are not those"):
+        train(CONFIG, dataset(seed=1), run, resume=True)
+    with pytest.raises(TrainingError, match="already has checkpoints"):
+        train(CONFIG, dataset(), run)
+
+
+def test_a_damaged_checkpoint_is_fatal(tmp_path: Path) -> None:
+    """Never a silent restart."""
+    train(changed(steps=1, decay_steps=0), dataset(), tmp_path)
+    arrays = tmp_path / "checkpoints" / "step-00000001" / "arrays.npz"
+    arrays.write_bytes(arrays.read_bytes()[:-100])
+    with pytest.raises(checkpoints.CheckpointError, match="damaged"):
+        train(changed(steps=2, decay_steps=0), dataset(), tmp_path, resume=True)
+
+
+def test_a_second_writer_is_refused(tmp_path: Path) -> None:
+    """The lock is held for the whole run and free afterwards."""
+    caught: list[str] = []
+
+    def intrude(event: events.Event) -> None:
+        if isinstance(event, events.Started):
+            with pytest.raises(TrainingError, match="another process is training") as error:
+                train(CONFIG, dataset(), tmp_path)
+            caught.append(str(error.value))
+
+    train(changed(steps=1, decay_steps=0), dataset(), tmp_path, listen=intrude)
+    assert len(caught) == 1
+    train(changed(steps=1, decay_steps=0), dataset(), tmp_path, resume=True)
+
+
+def test_nan_ends_the_run_and_keeps_the_last_good_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message has the loss, the step and what is left."""
+    real = training.engine.select()
+
+    class Breaking:
+        """The real engine, whose fifth update gives NaN."""
+
+        prepare = staticmethod(real.prepare)
+        threads = staticmethod(real.threads)
+
+        @staticmethod
+        def compile_step(state: Any) -> Any:
+            update = real.compile_step(state)
+            count = iter(range(1, 100))
+
+            def broken(*batch: Any) -> Any:
+                losses = update(*batch)
+                return {**losses, "g_l1": float("nan")} if next(count) >= 5 else losses
+
+            return broken
+
+    monkeypatch.setattr(training.engine, "select", Breaking)
+    with pytest.raises(TrainingError, match=r"g_l1 is not a number at step 6; .* of step 3"):
+        train(CONFIG, dataset(), tmp_path)
+    assert checkpoints.find(tmp_path).step == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_signal_is_a_request(number: signal.Signals) -> None:
+    """A second one acts as it always did, and so does everything after the block."""
+    before = signal.getsignal(number)
+    with training.stop_on_signals() as stop:
+        assert not stop()
+        os.kill(os.getpid(), number)
+        assert stop()
+        assert signal.getsignal(number) == before
+    assert signal.getsignal(number) == before
