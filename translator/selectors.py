@@ -35,7 +35,9 @@ class TranslationFilters:
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> TranslationFilters:
         """Read a page's query string; a value that means nothing filters nothing."""
-        values = {name: query.get(name, "").strip() for name in ("generator", "direction", "person", "state")}
+        names = ("generator", "direction", "person", "state")
+        # PostgreSQL refuses texts with NUL in them.
+        values = {name: query.get(name, "").replace("\0", "").strip() for name in names}
         try:
             generator = uuid.UUID(values["generator"]) if values["generator"] else None
         except ValueError:

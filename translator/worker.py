@@ -14,7 +14,7 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from django.conf import settings
@@ -49,6 +49,13 @@ def translate(job: Translation, attempt: Attempt) -> Done:
         StorageUnavailable: try again later.
         JobStopped: cancelled, lease lost, or this worker stops.
     """
+    try:
+        return _translate(job, attempt)
+    except StorageRefused as error:
+        raise JobFailed("storage_refused", str(error), details=repr(error.__cause__)) from error
+
+
+def _translate(job: Translation, attempt: Attempt) -> Done:
     attempt.report(0.0, "Reading the image")
     began = perf_counter()
     if attempt.number > 1:
@@ -63,28 +70,25 @@ def translate(job: Translation, attempt: Attempt) -> Done:
     del rgb  # 75 MB at the limit, and the encoder needs as much again
     translated = perf_counter()
     attempt.report(MODEL_SHARE[1], "Storing the result")
-    png = encode_png(result)
-    with storage.Stash() as stash:
-        try:
-            result_key = stash.save(
-                storage.translation_key(job.pk, "result", "png", attempt=attempt.number), png
-            )
-            thumbnail_key = stash.save(
-                storage.translation_key(job.pk, "result-thumbnail", "webp", attempt=attempt.number),
-                thumbnail_webp(result),
-            )
-        except StorageRefused as error:
-            raise _refused(error) from error
-        attempt.check()
-    fields = {
-        "result": result_key,
-        "result_thumbnail": thumbnail_key,
-        "result_bytes": len(png),
+    stash, fields = _store(job, attempt, result)
+    seconds = {
         "seconds_decode": decoded - began,
         "seconds_model": translated - loaded,
         "seconds_store": perf_counter() - translated,
     }
-    return Done(fields, stash.discard)
+    return Done(fields | seconds, stash.discard)
+
+
+def _store(job: Translation, attempt: Attempt, result: RGB) -> tuple[storage.Stash, dict[str, Any]]:
+    """Store the result and its thumbnail under keys of this attempt; returns them and the row's columns."""
+    png = encode_png(result)
+    with storage.Stash() as stash:
+        key = storage.translation_key(job.pk, "result", "png", attempt=attempt.number)
+        stash.save(key, png)
+        thumbnail_key = storage.translation_key(job.pk, "result-thumbnail", "webp", attempt=attempt.number)
+        stash.save(thumbnail_key, thumbnail_webp(result))
+        attempt.check()
+    return stash, {"result": key, "result_thumbnail": thumbnail_key, "result_bytes": len(png)}
 
 
 def _read_original(job: Translation) -> RGB:
@@ -98,8 +102,6 @@ def _read_original(job: Translation) -> RGB:
     except ImageError as error:
         message = "The stored image is damaged. Please upload it again."
         raise JobFailed("original_damaged", message, details=f"{job.original}: {error}") from error
-    except StorageRefused as error:
-        raise _refused(error) from error
 
 
 def _run(network: Network, rgb: RGB, seed: int, attempt: Attempt) -> RGB:
@@ -113,10 +115,6 @@ def _run(network: Network, rgb: RGB, seed: int, attempt: Attempt) -> RGB:
     except (InferenceError, MemoryError) as error:
         message = "The generator could not translate this image. Try another generator or a smaller image."
         raise JobFailed("generator_failed", message, details=repr(error)) from error
-
-
-def _refused(error: StorageRefused) -> JobFailed:
-    return JobFailed("storage_refused", str(error), details=repr(error.__cause__))
 
 
 class Networks:
@@ -193,8 +191,6 @@ def _fetch(generator: Generator) -> bytes:
     except ObjectMissing as error:
         message = "The generator's file is missing. Choose another generator."
         raise JobFailed("generator_missing", message, details=generator.file) from error
-    except StorageRefused as error:
-        raise _refused(error) from error
     if _sha256(data) != generator.sha256:
         message = "The generator's file is damaged. Choose another generator."
         raise JobFailed("generator_damaged", message, details=generator.file)
@@ -216,7 +212,7 @@ def preload() -> None:
     for generator in generators_to_preload():
         try:
             networks.get(generator)
-        except (JobFailed, StorageUnavailable) as error:
+        except (JobFailed, storage.StorageError) as error:
             logger.warning("%s is not ready: %s", generator, error)
     for generator in generators_without_sample_output():
         draw_sample(generator)

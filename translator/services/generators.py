@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -10,11 +11,14 @@ from pathlib import Path
 from celery import current_app
 from django.db import transaction
 from django.db.models import Max
+from kombu.exceptions import OperationalError
 
 from mapgan.card import CardError, read_card
 from mapgan.imageio import ImageError, decode, encode_png
 from translator.models import Generator, GeneratorState
 from translator.storage import Stash, generator_key
+
+logger = logging.getLogger(__name__)
 
 SAMPLE_TASK = "translator.draw_sample"
 SAMPLE_QUEUE = "translate"
@@ -96,15 +100,18 @@ def _store_and_insert(row: Generator, content: bytes, samples: _Samples) -> Gene
             row.save(force_insert=True)
             transaction.on_commit(stash.keep)
             if samples.input and not samples.output:
-                # A hint, as with jobs: a worker that starts later draws what is missing.
-                transaction.on_commit(partial(_ask_for_sample, row), robust=True)
+                transaction.on_commit(partial(_ask_for_sample, row))
     return row
 
 
 def _ask_for_sample(generator: Generator) -> None:
-    current_app.send_task(
-        SAMPLE_TASK, args=[str(generator.pk)], queue=SAMPLE_QUEUE, ignore_result=True, retry=False
-    )
+    """A hint, as with jobs: when it is lost, the next worker that starts draws what is missing."""
+    try:
+        current_app.send_task(
+            SAMPLE_TASK, args=[str(generator.pk)], queue=SAMPLE_QUEUE, ignore_result=True, retry=False
+        )
+    except (OperationalError, OSError) as error:
+        logger.warning("The broker did not take the sample of %s (%s).", generator, error)
 
 
 def generator_publish(*, generator: Generator) -> None:

@@ -1,0 +1,1 @@
+"""The translator: uploads, access, the worker, storage, generators."""

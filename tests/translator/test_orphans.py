@@ -1,0 +1,70 @@
+"""The sweep: what no row names goes, what one names stays, and a wrong database costs nothing."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import timedelta
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+
+from accounts.models import User
+from tests.translator.factories import generator_file, picture, stored_files, translated
+from translator.models import Generator, Translation
+from translator.services import generator_import, orphans_sweep, translation_submit
+from translator.services.orphans import SUSPICIOUS
+from translator.storage import generator_key, translation_key
+
+NOW = timedelta(0)
+
+
+def leave(key: str) -> str:
+    """An object without a row."""
+    return default_storage.save(key, ContentFile(b"left"))
+
+
+def test_only_what_no_row_names(alice: User, generator: Generator) -> None:
+    done = translated(alice, generator)
+    queued = translation_submit(owner=alice, generator=generator, data=picture())
+    used = stored_files()
+    leave(translation_key(done.pk, "result", "png", attempt=9))  # of an attempt that was killed
+    leave(translation_key(Translation().pk, "original", "png"))  # of a row that never came
+    leave(generator_key(Generator().pk, "generator", "onnx"))
+    leave("translations/not-ours.tmp")
+    leave("elsewhere/kept.txt")
+    assert len(queued.storage_keys) == 2
+    assert orphans_sweep(older_than=NOW) == 4
+    assert stored_files() == used | {"elsewhere/kept.txt"}
+    assert orphans_sweep(older_than=NOW) == 0
+
+
+def test_what_is_young_may_get_its_row_yet(generator: Generator) -> None:
+    young, old = (leave(translation_key(Translation().pk, "original", "png")) for _ in range(2))
+    two_hours_ago = time.time() - 7200
+    os.utime(default_storage.path(old), (two_hours_ago, two_hours_ago))
+    assert orphans_sweep() == 1
+    assert default_storage.exists(young)
+
+
+def test_an_empty_storage(db: None) -> None:
+    assert orphans_sweep(older_than=NOW) == 0
+
+
+def test_a_database_that_knows_nothing_of_the_objects(
+    generator: Generator, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = [leave(translation_key(Translation().pk, "original", "png")) for _ in range(SUSPICIOUS + 1)]
+    assert orphans_sweep(older_than=NOW) == 0
+    assert "Is this the right database" in caplog.text
+    assert set(keys) <= stored_files()
+    assert orphans_sweep(older_than=NOW, force=True) == len(keys)
+
+
+def test_generators_keep_their_samples(db: None) -> None:
+    generator_import(source=generator_file(), sample_input=picture())
+    used = stored_files()
+    assert len(used) == 2
+    assert orphans_sweep(older_than=NOW) == 0
+    assert stored_files() == used
