@@ -53,7 +53,7 @@ def _make_admin() -> str | None:
     password = secrets.token_urlsafe(12)
     try:
         with transaction.atomic():
-            users.create_superuser(ADMIN, "", password)  # type: ignore[attr-defined]
+            users.create_superuser(ADMIN, "", password)
     except IntegrityError:  # a person without rights has this name
         return None
     return password

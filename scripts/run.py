@@ -133,7 +133,7 @@ class Supervisor:
             text=True,
             errors="replace",
             start_new_session=True,  # Ctrl-C reaches us alone, and we stop things in order
-            preexec_fn=tie_to_parent,
+            preexec_fn=tie_to_parent,  # noqa: PLW1509 - no thread of ours runs yet
         )
         threading.Thread(target=self._relay, daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""Fixtures for every test: people, clients, real servers, a browser. tests/README.md tells which to use when."""
+"""Fixtures for every test: people, clients, real servers, a browser. See tests/README.md."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def anonymous_client(client_of: Callable[[User | None], Client], db: None) -> Cl
 
 @pytest.fixture
 def broker(settings: SettingsWrapper) -> Iterator[Broker]:
-    """A broker where the settings expect one. Without this fixture none runs: that is the "broker down" case."""
+    """A broker where the settings expect one. Without this fixture none runs, as in an outage."""
     server = Broker(settings.BROKER_SOCKET)
     server.start()
     yield server

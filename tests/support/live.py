@@ -155,7 +155,8 @@ class LiveStack:
         """Make a user with the password NAME-password; returns an API token of theirs."""
         self.python(
             "from accounts.models import User\n"
-            f"User.objects.create_user({name!r}, {name + '@example.org'!r}, {name + '-password'!r}, **{fields!r})\n"
+            f"name, fields = {name!r}, {fields!r}\n"
+            "User.objects.create_user(name, name + '@example.org', name + '-password', **fields)\n"
             "result = None"
         )
         return self.manage("create_api_token", name)

@@ -1,0 +1,53 @@
+"""``make lint``: runs every linter, says which complained, and fails if any did."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+
+
+def templates() -> list[str]:
+    """The templates under version control."""
+    listed = subprocess.run(
+        ["git", "ls-files", "templates/*.html"], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return listed.stdout.split()
+
+
+LINTERS: dict[str, list[str]] = {
+    "style (ruff check)": ["ruff", "check", "--quiet", "."],
+    "format (ruff format)": ["ruff", "format", "--quiet", "--check", "."],
+    "types (mypy --strict)": ["mypy", "--no-error-summary"],
+    "import contracts": ["lint-imports"],
+    "templates (djlint)": ["djlint", "--lint", "--quiet", "templates"],
+    "templates (djade)": ["djade", "--check", "--target-version", "5.2", *templates()],
+    "sizes and hosts": ["python", "scripts/check_repository.py"],
+}
+
+
+def main() -> int:
+    """Status 1 when a linter complained."""
+    failed = []
+    for name, (program, *arguments) in LINTERS.items():
+        started = time.monotonic()
+        command = [str(BIN / program), *arguments]
+        result = subprocess.run(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        seconds = time.monotonic() - started
+        print(f"  {'ok  ' if result.returncode == 0 else 'FAIL'} {name}  {seconds:.1f} s", flush=True)
+        if result.returncode:
+            failed.append(name)
+            print(result.stdout, flush=True)
+    if failed:
+        print(f"make lint: {len(failed)} of {len(LINTERS)} complained: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
