@@ -74,7 +74,7 @@ def installed(name: str) -> bool:
 
 
 def install(name: str) -> None:
-    """uv by pip, the lock by uv, both by hash; then the project itself, editable, for the command `mapgan`."""
+    """uv by pip, the lock by uv, both by hash; then the project itself, editable, for its command."""
     environment = {**os.environ, "VIRTUAL_ENV": str(VENV), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     if environment.get("PIP_INDEX_URL"):  # uv has names of its own for a mirror
         environment.setdefault("UV_DEFAULT_INDEX", environment["PIP_INDEX_URL"])
