@@ -73,6 +73,18 @@ def installed(name: str) -> bool:
     )
 
 
+def run_shown(command: "list[str]", environment: "dict[str, str]") -> None:
+    """Run uv with its lines of progress, less the long list of what is installed now."""
+    with subprocess.Popen(
+        command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        for line in process.stdout or ():
+            if not line.startswith((" + ", " - ", " ~ ")):
+                say("  " + line.strip())
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+
+
 def install(name: str) -> None:
     """uv by pip, the lock by uv, both by hash; then the project itself, editable, for its command."""
     environment = {**os.environ, "VIRTUAL_ENV": str(VENV), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
@@ -86,7 +98,7 @@ def install(name: str) -> None:
     locked = ["--require-hashes", "-r", f"requirements/{name}.lock"]
     # bytecode now and on every core, instead of by five processes that start at once
     compiled = ["--compile-bytecode"] if name == "translate" else []
-    subprocess.run([*uv, *locked, *compiled], env=environment, check=True, cwd=ROOT)
+    run_shown([*uv, *locked, *compiled], environment)
     own = ["--quiet", "--offline", "--no-deps", "--editable", "."]  # uv has the build backend inside
     subprocess.run([*uv, *own], env=environment, check=True, cwd=ROOT)
     stamp(name).write_text(fingerprint(name))
