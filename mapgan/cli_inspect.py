@@ -56,13 +56,25 @@ def inspect(*, source: Path | None, preset_name: str | None, as_json: bool) -> N
 
 
 def _inspect_preset(config: TrainConfig) -> dict[str, Any]:
-    """A preset's configuration, and how many checkpoints a whole run writes."""
+    """A preset's configuration, its networks' sizes, and how many checkpoints a whole run writes."""
+    from mapgan.training import MODELS
+
+    networks = {
+        name: _count_trained(network) for name, network in MODELS[config.model](config).networks.items()
+    }
     return {
         "kind": "preset",
         "steps": config.steps,
         "checkpoints": math.ceil(config.steps / config.checkpoint_every),
+        "parameters": sum(networks.values()),
+        "networks": networks,
         "config": config.to_dict(),
     }
+
+
+def _count_trained(network: Any) -> int:
+    """Number of trained weights of a built network."""
+    return sum(math.prod(weight.shape) for weight in network.trainable_weights)
 
 
 def _inspect_run(path: Path) -> dict[str, Any]:

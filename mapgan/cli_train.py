@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -132,33 +132,31 @@ def _load(config: TrainConfig, data: Path, exclude: Path | None, *, skip_broken:
 
 @contextmanager
 def _reporting(run: Path, *, as_events: bool) -> Iterator[events.Listener]:
-    """Show events on stdout and keep them in the run's log; turn errors into one line and exit 1."""
+    """Show events on stdout and keep them in the run's log; the end of a bad run is an event, too.
+
+    What a person can mend (data, settings, a full disk) becomes one line on stderr and exit code 1;
+    anything else also keeps its traceback.
+    """
     from mapgan.checkpoints import CheckpointError
     from mapgan.datasets import DatasetError
+    from mapgan.training import TrainingError
 
-    log: TextIO | None = None
     show = _print_line if as_events else _Progress()
 
     def listen(event: events.Event) -> None:
-        nonlocal log
-        if log is None:
-            run.mkdir(parents=True, exist_ok=True)
-            log = (run / LOG_FILE).open("a", encoding="utf-8")
-        log.write(events.to_line(event) + "\n")
-        log.flush()
+        if run.is_dir():  # a run that could not start has no folder, and gets none
+            with (run / LOG_FILE).open("a", encoding="utf-8") as log:
+                log.write(events.to_line(event) + "\n")
         show(event)
 
     try:
         yield listen
-    except (DatasetError, CheckpointError, OSError, RuntimeError) as error:
-        failed = events.Failed(reason=str(error))
-        if as_events:
-            _print_line(failed)
-        click.echo(f"mapgan: {error}", err=True)
+    except (DatasetError, CheckpointError, TrainingError, OSError) as error:
+        listen(events.Failed(reason=str(error)))
         sys.exit(EXIT_FAILED)
-    finally:
-        if log is not None:
-            log.close()
+    except Exception as error:
+        listen(events.Failed(reason=f"unexpected {type(error).__name__}: {error}"))
+        raise
 
 
 def _print_line(event: events.Event) -> None:
@@ -184,6 +182,8 @@ class _Progress:
             self._step(event)
         elif isinstance(event, events.Finished):
             click.echo(f"{event.reason} at step {event.step}")
+        elif isinstance(event, events.Failed):
+            click.echo(f"mapgan: {event.reason}", err=True)
 
     def _step(self, event: events.Step) -> None:
         """Move the bar, or print losses and time left."""

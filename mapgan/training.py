@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import logging
 import math
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -93,11 +92,11 @@ def train(
         while step < config.steps:
             losses = update(*dataset.batch(step), config.rate_at(step))
             step += 1
-            last = step == config.steps
             stopping = stop()
-            if last or stopping or step % config.log_every == 0:
+            ending = stopping or step == config.steps
+            if ending or step % config.log_every == 0:
                 listen(pace.report(step, _checked(losses, step, run)))
-            if last or stopping or step % config.checkpoint_every == 0:
+            if ending or step % config.checkpoint_every == 0:
                 _checked(losses, step, run)
                 path = checkpoints.save(
                     run,
@@ -202,7 +201,7 @@ def _write_config(run: Path, config: TrainConfig) -> None:
     """Write ``config.toml`` so that a reader never sees half of it."""
     part = run / f".{CONFIG_FILE}.part"
     part.write_text(config.to_toml(), encoding="utf-8")
-    os.replace(part, run / CONFIG_FILE)  # noqa: PTH105  (Path.replace says the same, less plainly)
+    part.replace(run / CONFIG_FILE)
 
 
 def _started(step: int, config: TrainConfig, state: TrainState, images: int) -> events.Started:

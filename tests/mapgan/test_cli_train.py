@@ -133,28 +133,6 @@ def _in_process(arguments: list[str]) -> list[str]:
     return arguments[:index] + arguments[index + 2 :]
 
 
-def test_inspect_a_run(short_run: Path) -> None:
-    """The newest checkpoint at the top, with what the generator's card would say."""
-    result = CliRunner().invoke(main, ["inspect", str(short_run), "--json"])
-    found = json.loads(result.output)
-    checkpoint = checkpoints.find(short_run)
-    assert (found["kind"], found["step"]) == ("run", 2)
-    assert found["weights_sha256"] == checkpoint.weights_sha256
-    assert found["weights_sha256"] == checkpoints.weights_sha256(checkpoints.read_arrays(checkpoint))
-    assert found["parameters"] == sum(found["networks"].values()) > 0
-    assert found["config"]["direction"] == found["card"]["direction"] == "sat2map"
-    by_step = CliRunner().invoke(main, ["inspect", str(checkpoint.path), "--json"])
-    assert json.loads(by_step.output)["step"] == 2
-    assert "direction: sat2map" in CliRunner().invoke(main, ["inspect", str(short_run)]).output
-
-
-def test_inspect_a_preset() -> None:
-    """The seed's 55 checkpoints."""
-    found = json.loads(CliRunner().invoke(main, ["inspect", "--preset", "seed", "--json"]).output)
-    assert (found["steps"], found["checkpoints"]) == (109_700, 55)
-    assert TrainConfig.from_dict(found["config"]).generator_norm == "batch"
-
-
 def test_log_and_configuration_stay_beside_the_run(short_run: Path) -> None:
     """The events as JSON lines, and a config.toml that --config takes."""
     lines = [json.loads(line) for line in (short_run / "log.jsonl").read_text().splitlines()]
@@ -217,6 +195,9 @@ def test_failure_is_an_event_a_line_and_exit_1(short_run: Path, maps: Path, tmp_
     failed = json.loads(result.stdout.splitlines()[-1])
     assert failed["event"] == "failed"
     assert "no pictures" in failed["reason"]
+    assert not (tmp_path / "run").exists()
+    result = CliRunner().invoke(main, command)
+    assert (result.exit_code, result.stdout) == (1, "")
     assert "no pictures" in result.stderr
 
 
@@ -241,19 +222,6 @@ def test_wrong_use_is_exit_2(tmp_path: Path, options: list[str], message: str) -
     assert result.exit_code == 2
     assert message in result.output
     assert not run.exists()
-
-
-def test_inspect_wrong_use(tmp_path: Path) -> None:
-    """Nothing, too much, an empty folder, and a file that is no generator."""
-    run = CliRunner().invoke
-    assert run(main, ["inspect"]).exit_code == 2
-    assert run(main, ["inspect", str(tmp_path), "--preset", "draft"]).exit_code == 2
-    assert "no checkpoint" in run(main, ["inspect", str(tmp_path)]).output
-    path = tmp_path / "x.onnx"
-    path.write_bytes(b"not a model")
-    result = run(main, ["inspect", str(path)])
-    assert result.exit_code == 1
-    assert "x.onnx" in result.output
 
 
 def test_help_is_quick_and_complete() -> None:
