@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -16,14 +16,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.forms import ApiTokenForm
-from accounts.models import User
+from accounts.models import ApiToken
 from accounts.services import api_token_create, api_token_revoke
 
 
 def _show(request: HttpRequest, status: int = 200, **context: Any) -> HttpResponse:
-    user = cast("User", request.user)
     context.setdefault("form", ApiTokenForm(label_suffix=""))
-    context["tokens"] = user.api_tokens.all()
+    context["tokens"] = ApiToken.objects.filter(user=request.user.pk)
     return render(request, "accounts/profile.html", context, status=status)
 
 
@@ -44,7 +43,7 @@ def token_create(request: HttpRequest) -> HttpResponse:
     form = ApiTokenForm(request.POST, label_suffix="")
     if not form.is_valid():
         return _show(request, status=422, form=form)
-    row, token = api_token_create(user=cast("User", request.user), name=form.cleaned_data["name"])
+    row, token = api_token_create(user=request.user, name=form.cleaned_data["name"])
     return _show(request, new_token=token, new_token_row=row)
 
 

@@ -33,7 +33,8 @@ def hills(seed: int = 1872) -> NDArray[np.float64]:
         v = (y - cy) * np.cos(turn) - (x - cx) * np.sin(turn)
         field += rng.uniform(-0.6, 1.0) * np.exp(-((u / rx) ** 2) - (v / ry) ** 2)
     field -= field.min()
-    return field / field.max()
+    scaled: NDArray[np.float64] = field / field.max()
+    return scaled
 
 
 def curve(line: NDArray[np.float64]) -> str:
@@ -48,11 +49,13 @@ def curve(line: NDArray[np.float64]) -> str:
 def draw() -> str:
     """The whole SVG document. Every fourth line is heavier, as on a survey's map."""
     field = hills()
-    light, heavy = [], []
+    light: list[str] = []
+    heavy: list[str] = []
     for index, level in enumerate(np.linspace(0.12, 0.92, LEVELS)):
-        for line in find_contours(field, float(level)):
+        for line in find_contours(field, float(level)):  # type: ignore[no-untyped-call]
             if len(line) > 14:
-                (heavy if index % 4 == 0 else light).append(curve(approximate_polygon(line, 0.35)))
+                thinned = approximate_polygon(line, 0.35)  # type: ignore[no-untyped-call]
+                (heavy if index % 4 == 0 else light).append(curve(thinned))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH * SCALE} {HEIGHT * SCALE}" '
         'fill="none" stroke="#000" preserveAspectRatio="xMidYMid slice">'

@@ -37,7 +37,6 @@ OPEN_PAGES = {
 OWN_PAGES = {
     "home-signed-in": "/",
     "submit": "/translate/",
-    "submit-sample": "/translate/?sample=",
     "mine": "/translations/",
     "account": "/account/",
     "password": "/accounts/password/change/",
@@ -84,7 +83,8 @@ def contexts(browser: Browser) -> Iterator[tuple[str, Page]]:
 def shoot(page: Page, address: str, target: Path) -> None:
     """Save the whole page, and say when it is wider than the screen."""
     page.goto(address)
-    page.wait_for_timeout(150)
+    page.evaluate("for (const image of document.images) image.loading = 'eager'")
+    page.wait_for_load_state("networkidle")
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     if overflow > 0:
         print(f"{target.name}: {overflow} px wider than the screen")
@@ -110,8 +110,11 @@ def main() -> None:
             for name, path in OPEN_PAGES.items():
                 if not options.page or name in options.page:
                     shoot(page, options.base + path, options.out / f"{name}-{kind}.png")
+            page.goto(options.base)
+            sample = page.locator("a.sample").first.get_attribute("href") or ""
             sign_in(page, options.base, options.user, options.password)
-            for name, path in (OWN_PAGES | own_results(page, options.base)).items():
+            own = OWN_PAGES | {"submit-sample": sample} | own_results(page, options.base)
+            for name, path in own.items():
                 if not options.page or name in options.page:
                     shoot(page, options.base + path, options.out / f"{name}-{kind}.png")
         browser.close()

@@ -127,7 +127,8 @@ class FilterForm(forms.Form):
 
     def __init__(self, *args: Any, generators: list[Generator], leave_out: str, **kwargs: Any) -> None:
         """Offer these generators; ``leave_out`` names the field that this list has no use for."""
-        super().__init__(*args, label_suffix="", **kwargs)
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
         names = [(str(each.pk), str(each)) for each in generators]
         self.fields["generator"].choices = [("", "All"), *names]  # type: ignore[attr-defined]
         del self.fields[leave_out]

@@ -23,14 +23,14 @@ class Measure:
 
 
 MEASURES = {
-    "l1": Measure("Mean absolute difference (L1)", -1),
+    "l1": Measure("Mean difference (L1)", -1),
     "rmse": Measure("Root mean square error", -1),
     "psnr": Measure("Peak signal to noise, dB", 1),
     "ssim": Measure("Structural similarity", 1),
     "acc5": Measure("Pixels within 5 grey levels", 1, "%"),
     "acc10": Measure("Pixels within 10 grey levels", 1, "%"),
-    "palette_miou": Measure("Overlap of map classes (mIoU)", 1),
-    "laplacian_ratio": Measure("Sharpness beside the real tiles (1 is equal)", 0),
+    "palette_miou": Measure("Map classes (mIoU)", 1),
+    "laplacian_ratio": Measure("Sharpness (1 is real)", 0),
 }
 COLUMNS = {
     "generator": "This generator",

@@ -28,6 +28,8 @@ class CompareSlider extends HTMLElement {
     line.setAttribute("aria-hidden", "true");
     this.append(line, this.#range);
 
+    const picture = before.querySelector("img");
+    this.style.setProperty("--shape", picture.getAttribute("width") / picture.getAttribute("height"));
     this.names = [before, after].map((figure) => figure.querySelector("figcaption")?.textContent.trim());
     this.#range.addEventListener("input", () => this.#show());
     this.addEventListener("pointerdown", this);
@@ -54,8 +56,6 @@ class CompareSlider extends HTMLElement {
     const share = Number(this.#range.value); // of the first picture
     const [before, after] = this.names;
     this.style.setProperty("--split", `${share}%`);
-    this.toggleAttribute("data-only-before", share > 85);
-    this.toggleAttribute("data-only-after", share < 15);
     this.#range.setAttribute("aria-valuetext", `${share} % ${before}, ${100 - share} % ${after}`);
   }
 }

@@ -14,9 +14,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.cache import add_never_cache_headers, patch_cache_control, patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
-from django_htmx.middleware import HtmxDetails
 
-from accounts.models import User
 from translator.models import Translation
 from translator.services import StorageError
 
@@ -24,15 +22,8 @@ PAGE_SIZE = 24  # fills rows of two, three and four
 PUBLIC_SECONDS = 15  # how long a page for everybody may lag behind
 
 P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]  # called by URL patterns: positionally
 Select = Callable[..., Translation]
-
-
-class AppRequest(HttpRequest):
-    """A request after our middleware: with htmx' headers read."""
-
-    htmx: HtmxDetails
-    user: User  # type: ignore[assignment]
 
 
 def public_page(view: View[P]) -> View[P]:
@@ -42,7 +33,7 @@ def public_page(view: View[P]) -> View[P]:
     """
 
     @wraps(view)
-    def wrapped(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         response = view(request, *args, **kwargs)
         patch_vary_headers(response, ("Cookie", "HX-Request"))
         # Messages are for one person, shown once.
@@ -91,7 +82,7 @@ def storage_errors(view: View[P]) -> View[P]:
     """A storage that cannot be used is a 503 in plain words."""
 
     @wraps(view)
-    def wrapped(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         try:
             return view(request, *args, **kwargs)
         except StorageError as error:
