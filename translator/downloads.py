@@ -73,19 +73,14 @@ def _stream(
     key: str, content_type: str, filename: str, download: bool, request: HttpRequest | None
 ) -> HttpResponseBase:
     etag = quote_etag(hashlib.sha256(key.encode()).hexdigest()[:32])  # the key is random and immutable
-    stored = open_object(key)
-    response: HttpResponseBase = FileResponse(
-        stored, as_attachment=download, filename=filename, content_type=content_type
+    unchanged = get_conditional_response(request, etag=etag) if request is not None else None
+    response: HttpResponseBase = unchanged or FileResponse(
+        open_object(key), as_attachment=download, filename=filename, content_type=content_type
     )
     response["ETag"] = etag
     response["Cache-Control"] = "private, no-cache"
     response["X-Content-Type-Options"] = "nosniff"
     patch_vary_headers(response, ("Cookie", "Authorization"))
-    if request is not None:
-        unchanged = get_conditional_response(request, etag=etag, response=response)  # type: ignore[arg-type]
-        if unchanged is not None and unchanged is not response:
-            response.close()
-            return unchanged
     return response
 
 

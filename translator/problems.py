@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, UnreadablePostError
-from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -33,8 +32,7 @@ INTERNAL = "Something went wrong on our side."
 
 
 MISSING = (Http404, Generator.DoesNotExist, Translation.DoesNotExist, exceptions.NotFound)
-# Not every body is read by the framework's parsers: the check of the CSRF token may come first.
-UNREADABLE = (MultiPartParserError, SuspiciousOperation, UnreadablePostError)
+UNREADABLE = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent, UnreadablePostError)
 
 
 class Conflict(exceptions.APIException):

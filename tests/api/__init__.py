@@ -1,0 +1,1 @@
+"""API v1, as its clients see it."""

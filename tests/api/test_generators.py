@@ -1,0 +1,51 @@
+"""Generators in the API, readable without signing in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rest_framework.test import APIClient
+
+from accounts.models import User
+from tests.translator.factories import generator_file, picture, published
+from translator.models import Generator
+from translator.services import generator_import, generator_retire
+
+Api = Callable[[User | None], APIClient]
+
+
+def test_the_list(api_of: Api, generator: Generator) -> None:
+    back = published("back", direction="sat2map")
+    page = api_of(None).get("/api/v1/generators/").json()
+    assert page["count"] == 2
+    assert [(row["id"], row["direction"], row["version"]) for row in page["results"]] == [
+        (str(generator.pk), "map2sat", 1),
+        (str(back.pk), "sat2map", 1),
+    ]
+    first = page["results"][0]
+    assert (first["name"], first["title"], first["card"]["architecture"]) == (
+        "negative",
+        "Negatives",
+        "unet_256",
+    )
+    assert (first["sample_input_url"], first["sample_output_url"]) == (None, None)
+    assert not {"file", "sample_input"} & set(first)
+
+
+def test_one(api_of: Api, db: None) -> None:
+    generator = generator_import(source=generator_file(), publish=True, sample_input=picture())
+    shown = api_of(None).get(f"/api/v1/generators/{generator.pk}/").json()
+    assert shown["url"] == f"http://testserver/api/v1/generators/{generator.pk}/"
+    assert shown["sample_input_url"] == f"{shown['url']}samples/input/"
+    assert shown["sample_output_url"] is None
+
+
+def test_trial_and_retired(api_of: Api, alice: User, carol: User, generator: Generator) -> None:
+    trial = generator_import(source=generator_file("trial"))
+    generator_retire(generator=generator)
+    for user, count, status in ((None, 0, 404), (alice, 0, 404), (carol, 1, 200)):
+        client = api_of(user)
+        assert client.get("/api/v1/generators/").json()["count"] == count
+        assert client.get(f"/api/v1/generators/{trial.pk}/").status_code == status
+        # The record of what made a result stays readable.
+        assert client.get(f"/api/v1/generators/{generator.pk}/").json()["state"] == "retired"
