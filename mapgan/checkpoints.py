@@ -75,7 +75,7 @@ def save(
         The checkpoint's folder.
 
     Raises:
-        CheckpointError: a weight is NaN or infinite; nothing is written.
+        CheckpointError: a weight is NaN or infinite, or the step has a checkpoint; nothing is written.
         OSError: the disk is full or not writable; what was there before stays.
     """
     arrays: Arrays = {path: np.asarray(value) for path, value in variables.items()}
@@ -84,30 +84,20 @@ def save(
             raise CheckpointError(f"{path} is not finite at step {step}; the checkpoint is not written")
     folder = run / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
+    _sync_folder(run)
     target = folder / f"step-{step:08d}"
+    if target.exists():
+        raise CheckpointError(f"{target} is there already")
+    manifest = {"step": step, "config": config.to_dict(), "environment": dict(environment)}
     part = folder / f".part-{target.name}"
-    shutil.rmtree(part, ignore_errors=True)
+    shutil.rmtree(part, ignore_errors=True)  # left by a process that was killed
     try:
-        part.mkdir()
-        arrays_hash = _write_arrays(part / ARRAYS, arrays)
-        manifest = {
-            "format": FORMAT,
-            "step": step,
-            "weights_sha256": weights_sha256(arrays),
-            "arrays_sha256": arrays_hash,
-            "parameters": _count_trained(arrays),
-            "config": config.to_dict(),
-            "environment": dict(environment),
-        }
-        _write_synced(part / MANIFEST, json.dumps(manifest, indent=1).encode())
-        _sync_folder(part)
-        if target.exists():  # the same step again after a resume; equal by construction
-            shutil.rmtree(target)
+        _write(part, manifest, arrays)
         part.rename(target)
-        _sync_folder(folder)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+    _sync_folder(folder)
     if keep:
         for old in _folders(run)[:-keep]:
             shutil.rmtree(old)
@@ -280,6 +270,20 @@ def _folders(run: Path) -> list[Path]:
         return []
     found = [path for path in folder.iterdir() if NAME.fullmatch(path.name) and path.is_dir()]
     return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
+
+
+def _write(part: Path, manifest: dict[str, Any], arrays: Arrays) -> None:
+    """Write a checkpoint's files into the new folder ``part`` and wait for the disk."""
+    part.mkdir()
+    manifest = {
+        "format": FORMAT,
+        "weights_sha256": weights_sha256(arrays),
+        "arrays_sha256": _write_arrays(part / ARRAYS, arrays),
+        "parameters": _count_trained(arrays),
+        **manifest,
+    }
+    _write_synced(part / MANIFEST, json.dumps(manifest, indent=1).encode())
+    _sync_folder(part)
 
 
 def _write_arrays(path: Path, arrays: Arrays) -> str:

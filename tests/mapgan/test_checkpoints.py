@@ -87,6 +87,14 @@ def test_no_checkpoint(tmp_path: Path) -> None:
         checkpoints.find(tmp_path)
 
 
+def test_a_checkpoint_is_never_written_over(tmp_path: Path) -> None:
+    """Replacing a folder is not atomic, so a second one of a step is refused."""
+    path = save(tmp_path)
+    with pytest.raises(CheckpointError, match="is there already"):
+        save(tmp_path)
+    assert checkpoints.find(path).step == 7
+
+
 def test_find_takes_a_run_or_a_checkpoint(tmp_path: Path) -> None:
     """Both paths lead to the same place."""
     first, second = save(tmp_path, 1), save(tmp_path, 2)
