@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
 FOUND = CACHE / "browser.json"
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+STATUS = Path("/var/lib/dpkg/status")  # what is installed already, and so need not be fetched
 PACKAGES = ("chromium", "fontconfig-config", "fonts-dejavu-core")
 
 # No background requests to anybody: they would fail slowly on a closed network and disturb the tests.
@@ -132,7 +133,7 @@ def from_apt_unpacked() -> Browser | None:
         folder.mkdir(parents=True, exist_ok=True)
     options = {
         "Dir::State": work / "state",
-        "Dir::State::status": "/var/lib/dpkg/status",
+        "Dir::State::status": STATUS,
         "Dir::Cache": work / "cache",
         "Debug::NoLocking": "true",
         "APT::Sandbox::User": "",
