@@ -5,6 +5,7 @@ Every function takes the attempt that the caller claimed and says whether the ro
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -26,11 +27,11 @@ def from_now(seconds: float) -> ExpressionWrapper[CombinedExpression]:
     return ExpressionWrapper(Now() + timedelta(seconds=seconds), output_field=models.DateTimeField())
 
 
-def _owned(model: type[Job], job_id: object, attempt: int) -> models.QuerySet[Job]:
+def _owned(model: type[Job], job_id: uuid.UUID | str, attempt: int) -> models.QuerySet[Job]:
     return model._default_manager.filter(pk=job_id, attempt=attempt, state=JobState.RUNNING)
 
 
-def claim(model: type[J], job_id: object, worker: str) -> J | None:
+def claim(model: type[J], job_id: uuid.UUID | str, worker: str) -> J | None:
     """Take the job for this worker; None when it is not to be had (taken, finished, cancelled, not due)."""
     free = Q(state=JobState.QUEUED) & (Q(not_before=None) | Q(not_before__lte=Now()))
     abandoned = Q(state=JobState.RUNNING, lease_expires_at__lt=Now())
@@ -55,7 +56,7 @@ def claim(model: type[J], job_id: object, worker: str) -> J | None:
         return model._default_manager.get(pk=job_id) if claimed else None
 
 
-def beat(model: type[Job], job_id: object, attempt: int, *, progress: float, stage: str) -> bool:
+def beat(model: type[Job], job_id: uuid.UUID | str, attempt: int, *, progress: float, stage: str) -> bool:
     """Renew the lease and show progress. False: the lease is lost."""
     return bool(
         _owned(model, job_id, attempt).update(
@@ -67,12 +68,12 @@ def beat(model: type[Job], job_id: object, attempt: int, *, progress: float, sta
     )
 
 
-def cancel_wanted(model: type[Job], job_id: object, attempt: int) -> bool | None:
+def cancel_wanted(model: type[Job], job_id: uuid.UUID | str, attempt: int) -> bool | None:
     """Whether its owner asked to stop it; None when the row is no longer this attempt's."""
     return _owned(model, job_id, attempt).values_list("cancel_requested", flat=True).first()
 
 
-def _finish(model: type[Job], job_id: object, attempt: int, state: JobState, **fields: Any) -> bool:
+def _finish(model: type[Job], job_id: uuid.UUID | str, attempt: int, state: JobState, **fields: Any) -> bool:
     return bool(
         _owned(model, job_id, attempt).update(
             state=state, finished_at=Now(), lease_expires_at=None, stage="", **fields
@@ -80,14 +81,14 @@ def _finish(model: type[Job], job_id: object, attempt: int, state: JobState, **f
     )
 
 
-def succeed(model: type[Job], job_id: object, attempt: int, fields: dict[str, Any]) -> bool:
+def succeed(model: type[Job], job_id: uuid.UUID | str, attempt: int, fields: dict[str, Any]) -> bool:
     """Write the result and the state in one UPDATE: a row is never half done."""
     clean = {"progress": 1.0, "error_code": "", "error_message": "", "error_details": ""}
     return _finish(model, job_id, attempt, JobState.SUCCEEDED, **clean, **fields)
 
 
 def fail(
-    model: type[Job], job_id: object, attempt: int, *, code: str, message: str, details: str = ""
+    model: type[Job], job_id: uuid.UUID | str, attempt: int, *, code: str, message: str, details: str = ""
 ) -> bool:
     """End it with the reason."""
     return _finish(
@@ -101,14 +102,14 @@ def fail(
     )
 
 
-def cancel(model: type[Job], job_id: object, attempt: int) -> bool:
+def cancel(model: type[Job], job_id: uuid.UUID | str, attempt: int) -> bool:
     """End a running job that its owner no longer wants."""
     return _finish(model, job_id, attempt, JobState.CANCELLED)
 
 
 def requeue(
     model: type[Job],
-    job_id: object,
+    job_id: uuid.UUID | str,
     attempt: int,
     *,
     delay: float = 0.0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import uuid
 
 from celery import current_app
 from django.db.models.functions import Now
@@ -14,7 +15,7 @@ from jobs.models import Job
 logger = logging.getLogger(__name__)
 
 
-def publish(model: type[Job], job_id: object, *, delay: float = 0.0) -> bool:
+def publish(model: type[Job], job_id: uuid.UUID | str, *, delay: float = 0.0) -> bool:
     """Send the id to the job's queue; False, with a line in the log, when the broker cannot be reached.
 
     Losing a message is harmless: `job_reconcile` publishes again. Sending one twice is harmless too: the

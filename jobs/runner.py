@@ -8,6 +8,7 @@ import random
 import socket
 import threading
 import traceback
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
@@ -102,7 +103,7 @@ class Attempt:
 class Heartbeat(threading.Thread):
     """Renews the lease, writes progress and watches for cancellation, beside the work."""
 
-    def __init__(self, model: type[Job], job_id: object, attempt: Attempt) -> None:
+    def __init__(self, model: type[Job], job_id: uuid.UUID | str, attempt: Attempt) -> None:
         super().__init__(name=f"heartbeat-{job_id}", daemon=True)
         self._model, self._job_id, self._attempt = model, job_id, attempt
         self._finished = threading.Event()
@@ -159,7 +160,7 @@ def backoff(attempt: int) -> float:
 def run_job(
     *,
     model: type[J],
-    job_id: object,
+    job_id: uuid.UUID | str,
     work: Callable[[J, Attempt], Done],
     transient: tuple[type[Exception], ...] = (),
 ) -> None:
