@@ -41,11 +41,12 @@ class Browser:
 
     executable: str
     environment: dict[str, str] = field(default_factory=dict)
+    sandbox: bool = True
 
     @property
     def flags(self) -> list[str]:
-        """Command-line flags; Chromium's sandbox refuses to run for root."""
-        return [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 or self.environment else list(FLAGS)
+        """Command-line flags."""
+        return list(FLAGS) if self.sandbox else [*FLAGS, "--no-sandbox"]
 
     def renders(self) -> bool:
         """Whether it starts and runs a page's script."""
@@ -72,6 +73,15 @@ class Browser:
                 return False
         return "42" in result.stdout
 
+    @classmethod
+    def working(cls, executable: Path | str, environment: dict[str, str] | None = None) -> Browser | None:
+        """The program with its sandbox, else without: root and many containers cannot have one."""
+        for sandbox in [True, False] if os.geteuid() else [False]:
+            browser = cls(str(executable), environment or {}, sandbox)
+            if browser.renders():
+                return browser
+        return None
+
 
 def remembered() -> Browser | None:
     """What an earlier run found, if it is still there."""
@@ -86,8 +96,9 @@ def from_system() -> Browser | None:
     """A Chromium on the PATH that works; some are only launchers for a package that is not there."""
     for name in NAMES:
         executable = shutil.which(name)
-        if executable and Browser(executable).renders():
-            return Browser(executable)
+        browser = Browser.working(executable) if executable else None
+        if browser:
+            return browser
     return None
 
 
@@ -104,8 +115,9 @@ def from_playwright() -> Browser | None:
     except (subprocess.SubprocessError, OSError):
         return None
     for executable in sorted(folder.glob("chromium*/*/*headless*shell*")):
-        if os.access(executable, os.X_OK) and executable.is_file() and Browser(str(executable)).renders():
-            return Browser(str(executable))
+        browser = Browser.working(executable) if os.access(executable, os.X_OK) else None
+        if browser:
+            return browser
     return None
 
 
@@ -145,8 +157,8 @@ def from_apt_unpacked() -> Browser | None:
             return None
     for package in sorted(archives.glob("*.deb")):
         subprocess.run(["dpkg", "-x", str(package), str(root)], check=True)
-    browser = _unpacked(root)
-    return browser if browser and browser.renders() else None
+    shutil.rmtree(work)
+    return _unpacked(root)
 
 
 def _unpacked(root: Path) -> Browser | None:
@@ -163,7 +175,7 @@ def _unpacked(root: Path) -> Browser | None:
         "LD_LIBRARY_PATH": ":".join(map(str, [executable.parent, *libraries])),
         "FONTCONFIG_FILE": str(fonts),
     }
-    return Browser(str(executable), environment)
+    return Browser.working(executable, environment)
 
 
 WAYS = (
