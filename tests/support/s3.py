@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
 import subprocess
@@ -51,7 +52,7 @@ class S3Server:
             "dir": self.folder,
             "ip": "127.0.0.1",
             "ip.bind": "127.0.0.1",
-            "volume.max": 20,
+            "volume.max": 500,  # they take no room before they are written to
             "master.volumeSizeLimitMB": 64,
             "filer": "true",
             "s3": "true",
@@ -66,7 +67,9 @@ class S3Server:
         command = [str(Path(sys.executable).parent / "weed"), f"-logdir={self.folder}", "server"]
         command += [f"-{name}={value}" for name, value in options.items()]
         with (self.folder / "output.log").open("wb") as log:
-            self._process = spawn(command, stdout=log, stderr=log, cwd=self.folder)
+            # one volume for a bucket instead of seven: tests make many buckets
+            environment = os.environ | {"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
+            self._process = spawn(command, stdout=log, stderr=log, cwd=self.folder, env=environment)
         wait_until(self._ready, seconds=60, what="SeaweedFS", every=0.1)
 
     def _ready(self) -> bool:
