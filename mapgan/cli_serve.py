@@ -22,6 +22,7 @@ from mapgan.onnxfile import OnnxFileError, count_weights
 
 if TYPE_CHECKING:
     from mapgan.inference import Generator
+    from mapgan.onnxgraph import Precision
 
 EXIT_SOME_FAILED = 3
 """Of ``translate``: the generator works, but some images could not be translated."""
@@ -53,7 +54,7 @@ def export(
     *,
     source: Path,
     out: Path,
-    precision: str,
+    precision: Precision,
     noise: bool,
     no_ema: bool,
     data: Path | None,
@@ -76,24 +77,20 @@ def export(
     from mapgan.checkpoints import CheckpointError, load_generator
     from mapgan.datasets import DatasetError
     from mapgan.export import ExportError, export_generator
-    from mapgan.inference import Generator, InferenceError
-    from mapgan.scoring import score
+    from mapgan.inference import InferenceError
 
     with _explained(CheckpointError, CardError, ExportError, InferenceError, DatasetError, OSError):
         network, config, step = load_generator(source, ema=not no_ema)
         draft = _draft(config, step, out, **texts)
-        # Under another name until it has proved itself.
-        trial = out.with_name(f".{out.name}.trial")
+        trial = out.with_name(f".{out.name}.trial")  # it bears the real name once it has proved itself
         try:
-            card = export_generator(network, draft, trial, precision=precision, noise=noise)  # type: ignore[arg-type]
+            card = export_generator(network, draft, trial, precision=precision, noise=noise)
             difference = _check_parity(network, trial, card)
-            if data:
-                with _bar("measuring") as report:
-                    figures = score(Generator(trial), data, tiles, on_progress=report)
-                draft = dataclasses.replace(draft, metrics=figures)
+            figures = _measure(trial, data, tiles) if data else {}
         finally:
             trial.unlink(missing_ok=True)
-        card = export_generator(network, draft, out, precision=precision, noise=noise)  # type: ignore[arg-type]
+        draft = dataclasses.replace(draft, metrics=figures)
+        card = export_generator(network, draft, out, precision=precision, noise=noise)
     click.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {card.direction}, step {card.step}")
     click.echo(f"largest difference from the network: {difference * 127.5:.3f} of 255 levels")
     for name, row in card.metrics.items():
@@ -102,6 +99,15 @@ def export(
             click.echo(
                 f"{name:14}" + "".join(f"  {key} {row[key]:.4g}" for key in shown if row.get(key) is not None)
             )
+
+
+def _measure(path: Path, data: Path, tiles: Path | None) -> dict[str, Any]:
+    """The figures of a generator file, with a progress bar."""
+    from mapgan.inference import Generator
+    from mapgan.scoring import score
+
+    with _bar("measuring") as report:
+        return score(Generator(path), data, tiles, on_progress=report)
 
 
 def _draft(config: TrainConfig, step: int, out: Path, **texts: str | None) -> GeneratorCard:
