@@ -1,0 +1,64 @@
+"""The page of the generators, and the figures of their cards."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.pages.conftest import Clients
+from tests.pages.helpers import text_of
+from tests.translator.factories import generator_file, picture
+from translator.presentation import figures_of
+from translator.services import generator_import
+
+METRICS = {
+    "set": "100 tiles held out",
+    "tiles": 100,
+    "generator": {"l1": 0.14, "laplacian_ratio": 0.8, "acc5": 0.36, "own_idea": 12.5},
+    "median_colour": {"l1": 0.2, "laplacian_ratio": 0.0, "acc5": 0.359},
+    "copied_input": {"l1": 0.3, "laplacian_ratio": 1.9},
+}
+DASH = ("\N{EN DASH}", False)
+BARE: list[object] = [None, 3, {}, {"generator": 1}, {"generator": {"l1": "good", "ok": True}}]
+
+
+def test_figures_beside_the_baselines() -> None:
+    figures = figures_of({"metrics": METRICS})
+    assert figures is not None
+    assert figures.columns == ["This generator", "One flat colour", "The input, copied"]
+    assert figures.measured_on == "100 tiles held out"
+    rows = {label: [(cell.text, cell.best) for cell in cells] for label, cells in figures.rows}
+    assert rows["Mean difference (L1)"] == [("0.14", True), ("0.2", False), ("0.3", False)]
+    assert rows["Sharpness (1 is real)"] == [("0.8", True), ("0", False), ("1.9", False)]
+    assert rows["Pixels within 5 grey levels"] == [("36.0 %", True), ("35.9 %", False), DASH]
+    assert rows["Own idea"] == [("12.5", False), DASH, DASH]
+
+
+@pytest.mark.parametrize("metrics", BARE)
+def test_cards_without_figures(metrics: object) -> None:
+    assert figures_of({"metrics": metrics}) is None
+    assert figures_of({}) is None
+
+
+def test_everybody_sees_what_is_on_offer(clients: Clients, db: None) -> None:
+    card = {"title": "Open to all", "metrics": METRICS, "licence": "For research only"}
+    generator_import(source=generator_file.__wrapped__("open", **card), publish=True)
+    generator_import(source=generator_file("trial", shade=0.5, title="Still on trial"))
+    for name, client in clients.items():
+        text = text_of(client.get("/generators/"))
+        assert "Open to all" in text
+        assert "For research only" in text
+        assert "100 tiles held out" in text
+        assert ("Still on trial" in text) == (name == "carol")
+
+
+def test_sample_pictures_follow_the_generator(clients: Clients, db: None) -> None:
+    trial = generator_import(source=generator_file("trial", shade=0.5), sample_input=picture())
+    for name, client in clients.items():
+        status = client.get(f"/generators/{trial.pk}/samples/input/").status_code
+        assert status == (200 if name == "carol" else 404)
+    assert clients["carol"].get(f"/generators/{trial.pk}/samples/output/").status_code == 404  # not drawn yet
+    assert clients["carol"].get(f"/generators/{trial.pk}/samples/file/").status_code == 404
+
+
+def test_no_generator(clients: Clients) -> None:
+    assert "No generator is published yet" in text_of(clients["nobody"].get("/generators/"))
