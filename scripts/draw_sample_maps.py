@@ -56,16 +56,16 @@ def ramps(down: Line, right: Line) -> list[Line]:
     found: list[Line] = []
     for left in (1, -1):  # sides as `beside` counts them
         for below in (1, -1):
-            x, y = beside(down, 48 * left)[first + 3 * below]
+            x, y = beside(down, 40 * left)[first + 3 * below]
             corner = (x, y + 18 * below)
             found.append(
                 smooth(
                     [
-                        beside(down, 11 * left)[first + 13 * below],
-                        beside(down, 24 * left)[first + 9 * below],
+                        beside(down, 5.5 * left)[first + 13 * below],
+                        beside(down, 15 * left)[first + 9 * below],
                         corner,
-                        beside(right, 24 * below)[second - 9 * left],
-                        beside(right, 11 * below)[second - 13 * left],
+                        beside(right, 15 * below)[second - 9 * left],
+                        beside(right, 5.5 * below)[second - 13 * left],
                     ]
                 )
             )
@@ -75,39 +75,39 @@ def ramps(down: Line, right: Line) -> list[Line]:
 def old_town() -> Town:
     """Narrow blocks of row houses, an avenue that cuts across, two small parks."""
     town = Town(600, 11)
-    grid = Grid((300, 300), 28, 150, 82, bend=6)
+    grid = Grid((300, 300), 28, 72, 40, bend=4)
     town.grid(grid)
-    town.area(grid.line((-150, -82), (0, -82)) + grid.line((0, 82), (-150, 82)))
-    town.area(grid.line((150, 82), (225, 82)) + grid.line((225, 164), (150, 164)))
-    for start, end in (((-150, -82), (0, 82)), ((0, -82), (-150, 82))):
+    town.area(grid.line((-144, -80), (0, -80)) + grid.line((0, 80), (-144, 80)))
+    town.area(grid.line((144, 80), (216, 80)) + grid.line((216, 160), (144, 160)))
+    for start, end in (((-144, -80), (0, 80)), ((0, -80), (-144, 80))):
         town.way(grid.line(start, end), PATH)
-    for v in (-82, 82):
-        town.way(grid.line((-150, v), (0, v)), STREET)
-    for u in (-150, 0):
-        town.way(grid.line((u, -82), (u, 82)), AVENUE if u == 0 else STREET)
+    for v in (-80, 80):
+        town.way(grid.line((-144, v), (0, v)), STREET)
+    for u in (-144, 0):
+        town.way(grid.line((u, -80), (u, 80)), AVENUE if u == 0 else STREET)
     town.way([(-20, 520), (250, 430), (620, 180)], AVENUE)
     return town
 
 
 def canal_quarter() -> Town:
-    """A river with three bridges, streets along both banks, a park behind one of them."""
+    """A river with four bridges, streets along both banks, a park behind one of them."""
     town = Town(600, 23)
-    grid = Grid((300, 300), -14, 118, 92)
+    grid = Grid((300, 300), -14, 60, 44)
     town.grid(grid)
     course = smooth([(-40, 210), (140, 250), (300, 330), (470, 350), (650, 430)])
-    town.area([*beside(course, -62)[10:34], *beside(course, -150)[33:10:-1]])
+    town.area([*beside(course, -53)[10:34], *beside(course, -150)[33:10:-1]])
     town.river(course, 84)
-    for side in (-58, 58):
+    for side in (-51, 51):
         town.way(beside(course, side), STREET)
-    for column, kind in ((-236, STREET), (0, AVENUE), (236, STREET)):
-        town.way(bridge(grid, column, course, 58), kind)
+    for column, kind in ((-240, AVENUE), (0, AVENUE), (120, STREET), (240, AVENUE)):
+        town.way(bridge(grid, column, course, 51), kind)
     return town
 
 
 def garden_suburb() -> Town:
     """Bent streets with detached houses around a green with a pond."""
     town = Town(600, 37)
-    town.grid(Grid((280, 320), 9, 190, 96, bend=34, wave=620, kind="detached"))
+    town.grid(Grid((280, 320), 9, 92, 46, bend=24, wave=420, kind="detached"))
     green = blob(town.random, (330, 270), 130, 92)
     town.area(green)
     town.area(blob(town.random, (350, 285), 46, 30), WATER)
@@ -121,7 +121,7 @@ def garden_suburb() -> Town:
 def motorway_crossing() -> Town:
     """Two motorways, ramps between them, halls on one side and a park on the other."""
     town = Town(600, 41)
-    town.grid(Grid((300, 300), 3, 176, 128, kind="halls"))
+    town.grid(Grid((300, 300), 3, 96, 70, kind="halls"))
     town.area([(330, -10), (620, -10), (620, 250), (520, 262), (400, 200)])
     first = smooth([(190, -40), (240, 150), (330, 330), (380, 640)])
     second = smooth([(-40, 420), (200, 350), (430, 290), (640, 300)])
@@ -135,9 +135,9 @@ def motorway_crossing() -> Town:
 def harbour() -> Town:
     """A shore with piers, quays with halls, a railway, dense blocks inland."""
     town = Town(600, 53)
-    town.grid(Grid((300, 160), 17, 128, 86))
+    town.grid(Grid((300, 160), 17, 64, 42))
     shore = smooth([(-20, 330), (150, 350), (330, 420), (480, 470), (620, 560)])
-    quay = beside(shore, -70)
+    quay = beside(shore, -60)
     town.area([*quay, *reversed(shore)], LAND)
     town.area([*shore, (620, 620), (-20, 620)], WATER)
     for index in (10, 20, 31, 42):
@@ -148,7 +148,7 @@ def harbour() -> Town:
     for index in range(4, 50, 9):
         town.house([beside(shore, -50)[index], beside(shore, -50)[index + 6], beside(shore, -16)[index + 6],
                     beside(shore, -16)[index]])  # fmt: skip
-    town.way(beside(shore, -72), AVENUE)
+    town.way(beside(shore, -62), AVENUE)
     town.rail(smooth([(-20, 40), (160, 120), (380, 150), (620, 250)]), tracks=3)
     return town
 
@@ -156,7 +156,7 @@ def harbour() -> Town:
 def park_and_lake() -> Town:
     """A large park with a lake, paths and a few houses, and the town around it."""
     town = Town(600, 67)
-    grid = Grid((300, 300), -28, 132, 84)
+    grid = Grid((300, 300), -28, 66, 42)
     town.grid(grid)
     park = [*grid.line((-396, -168), (132, -168)), *grid.line((132, 252), (-396, 252))]
     town.area(park)
@@ -173,19 +173,21 @@ def park_and_lake() -> Town:
 def metropolis() -> Town:
     """1,024 pixels of everything, for translation in windows."""
     town = Town(1024, 79)
-    grid = Grid((512, 512), 21, 142, 86, bend=8, wave=900)
+    grid = Grid((512, 512), 21, 84, 56, bend=6, wave=900)
     town.grid(grid)
     course = smooth([(-60, 700), (200, 640), (420, 700), (640, 830), (1090, 850)])
     town.river(course, 110)
-    town.area([(560, 90), (800, 60), (850, 300), (620, 340)])
-    town.area(blob(town.random, (700, 200), 60, 40), WATER)
+    park = [(520, 70), (860, 40), (920, 330), (590, 370)]
+    town.area(park)
+    town.area(blob(town.random, (700, 200), 80, 52), WATER)
+    town.area([(800, 110), (850, 105), (862, 170), (812, 176)], PITCH)
     town.area([(70, 820), (300, 800), (330, 930), (90, 960)], CAMPUS)
-    for side in (-74, 74):
+    for side in (-64, 64):
         town.way(beside(course, side), STREET)
-    for column, kind in ((-568, AVENUE), (0, AVENUE), (284, STREET)):
-        town.way(bridge(grid, column, course, 74), kind)
-    town.way([(560, 90), (800, 60), (850, 300), (620, 340), (560, 90)], STREET)
-    town.way(smooth([(592, 222), (660, 150), (760, 130), (824, 200)]), PATH)
+    for column, kind in ((-336, AVENUE), (0, AVENUE), (336, AVENUE)):
+        town.way(bridge(grid, column, course, 64), kind)
+    town.way([*park, park[0]], AVENUE)
+    town.way(smooth([(555, 220), (640, 120), (780, 110), (820, 230), (700, 300), (580, 330)]), PATH)
     town.motorway(smooth([(300, -60), (340, 240), (290, 520), (330, 1090)]))
     town.way(smooth([(-20, 420), (300, 380), (640, 430), (1050, 380)]), MAIN)
     for x, y in ((100, 840), (170, 835), (240, 850), (120, 900), (200, 905)):
@@ -210,8 +212,9 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for town in TOWNS:
         path = folder / f"{town.__name__.replace('_', '-')}.png"
-        # 128 colours hold the flat areas exactly and their soft edges to a level or two.
-        image = town().render().quantize(128, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        # Few colours make small files. Covering the range of colours first, then moving each to the
+        # middle of its pixels, keeps even those of small areas.
+        image = town().render().quantize(96, Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE)
         image.save(path, optimize=True)
         print(f"{path}: {path.stat().st_size / 1024:.0f} KB")
 

@@ -1,6 +1,7 @@
 """What an imaginary street map is made of, and how it is drawn: the tools of `draw_sample_maps.py`.
 
-Lengths are pixels of the finished map, x to the right and y downwards. Pillow only.
+Lengths are pixels of the finished map, x to the right and y downwards. The scale is that of the training
+pictures (a 600-pixel tile of the map service reduced to 286): a street is six pixels wide. Pillow only.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from random import Random
 
 from PIL import Image, ImageDraw
 
-SCALE = 3  # drawn three times as large and averaged down: smooth edges without an outline library
+SCALE = 4  # drawn four times as large and averaged down: smooth edges without an outline library
 
 Point = tuple[float, float]
 Line = Sequence[Point]
@@ -26,7 +27,6 @@ CAMPUS: Colour = (233, 221, 190)
 WATER: Colour = (177, 208, 254)
 SHORE: Colour = (163, 198, 253)
 RAIL: Colour = (201, 198, 193)
-ARROW: Colour = (186, 187, 191)
 HOUSES: tuple[Colour, ...] = ((242, 240, 233), (244, 242, 236), (241, 238, 231), (238, 236, 228))
 HOUSE_EDGE: Colour = (228, 225, 217)
 
@@ -40,12 +40,12 @@ class Kind:
     casing: Colour
 
 
-PATH = Kind(2.5, (233, 229, 214), (205, 204, 180))
-STREET = Kind(12, (255, 254, 252), (221, 217, 210))
-AVENUE = Kind(19, (255, 254, 252), (215, 211, 204))
-MAIN = Kind(17, (254, 225, 104), (226, 190, 96))
-RAMP = Kind(10, (255, 203, 80), (228, 172, 60))
-MOTORWAY = Kind(17, (250, 159, 38), (226, 136, 24))
+PATH = Kind(1.4, (233, 229, 214), (205, 204, 180))
+STREET = Kind(6, (255, 254, 252), (221, 217, 210))
+AVENUE = Kind(9, (255, 254, 252), (215, 211, 204))
+MAIN = Kind(8, (254, 225, 104), (226, 190, 96))
+RAMP = Kind(5, (255, 203, 80), (228, 172, 60))
+MOTORWAY = Kind(8, (250, 159, 38), (226, 136, 24))
 
 
 @dataclass(frozen=True)
@@ -175,12 +175,12 @@ class Town:
 
     def motorway(self, course: Line) -> None:
         """Two carriageways."""
-        for distance in (-11.0, 11.0):
+        for distance in (-5.5, 5.5):
             self.way(beside(course, distance), MOTORWAY)
 
     def rail(self, course: Line, tracks: int = 2) -> None:
         """Railway tracks side by side."""
-        self._rails += [beside(course, 7 * (index - (tracks - 1) / 2)) for index in range(tracks)]
+        self._rails += [beside(course, 3.5 * (index - (tracks - 1) / 2)) for index in range(tracks)]
 
     def house(self, outline: Line) -> None:
         """A building that stands wherever it is put, in a park for instance."""
@@ -189,33 +189,35 @@ class Town:
     # --- houses of a block, whose corner is at (u, v) ---
 
     def _row_houses(self, grid: Grid, u: float, v: float) -> None:
-        margin = 11.0
+        margin = 5.5
         for side in (0, 1):
             along = u + margin
-            while along < u + grid.block - margin - 8:
-                width = self.random.choice((8, 9, 10, 10, 14, 22))
-                deep = min(grid.depth / 2 - margin - 4, self.random.uniform(20, 32))
+            while along < u + grid.block - margin - 4:
+                width = self.random.choice((4, 4.5, 5, 5, 7, 11))
+                deep = min(grid.depth / 2 - margin - 2, self.random.uniform(10, 15))
                 near = v + margin if side == 0 else v + grid.depth - margin - deep
                 if self.random.random() > 0.08:
-                    self._add(grid, along, near, min(width, u + grid.block - margin - along) - 0.7, deep)
+                    self._add(grid, along, near, min(width, u + grid.block - margin - along) - 0.5, deep)
                 along += width
 
     def _detached_houses(self, grid: Grid, u: float, v: float) -> None:
-        along = u + 16
-        while along < u + grid.block - 22:
-            for near in (v + 17, v + grid.depth - 33):
+        along = u + 8
+        while along < u + grid.block - 11:
+            for near in (v + 8, v + grid.depth - 16):
                 if self.random.random() > 0.1:
-                    self._add(grid, along, near + self.random.uniform(-2, 2), self.random.uniform(11, 15), 16)
-            along += self.random.uniform(21, 27)
+                    self._add(
+                        grid, along, near + self.random.uniform(-1, 1), self.random.uniform(5.5, 7.5), 8
+                    )
+            along += self.random.uniform(10, 14)
 
     def _halls(self, grid: Grid, u: float, v: float) -> None:
         parts = self.random.choice((1, 2, 2, 3))
         for index in range(parts):
-            length = (grid.block - 44) / parts
+            length = (grid.block - 22) / parts
             if self.random.random() > 0.15:
-                deep = (grid.depth - 44) * self.random.uniform(0.6, 1)
+                deep = (grid.depth - 22) * self.random.uniform(0.6, 1)
                 self._add(
-                    grid, u + 22 + index * length, v + 22, length * self.random.uniform(0.7, 0.94), deep
+                    grid, u + 11 + index * length, v + 11, length * self.random.uniform(0.7, 0.94), deep
                 )
 
     def _add(self, grid: Grid, u: float, v: float, width: float, deep: float) -> None:
@@ -232,25 +234,24 @@ class Town:
         for outline, colour in self._areas:
             draw.polygon(_scaled(outline), fill=colour)
             if colour == WATER:
-                _stroke(draw, outline, 3, SHORE)
+                _stroke(draw, outline, 2, SHORE)
         for course, width in self._rivers:
             _stroke(draw, course, width, SHORE)
         for course, width in self._rivers:
-            _stroke(draw, course, width - 5, WATER)
+            _stroke(draw, course, width - 3, WATER)
         for outline in [*self._free_houses(), *self._placed]:
             draw.polygon(_scaled(outline), fill=self.random.choice(HOUSES))
-            draw.line(_scaled([*outline, outline[0]]), fill=HOUSE_EDGE, width=SCALE)
+            draw.line(_scaled([*outline, outline[0]]), fill=HOUSE_EDGE, width=SCALE // 2)
         for course in self._rails:
-            _stroke(draw, course, 1.4, RAIL)
+            _stroke(draw, course, 1, RAIL)
         for level in ((PATH,), (STREET, AVENUE), (RAMP,), (MAIN,), (MOTORWAY,)):
             self._draw_ways(draw, [way for way in self._ways if way[1] in level])
-        self._draw_arrows(draw)
         return image.resize((self.size, self.size), Image.Resampling.BOX)
 
     def _draw_ways(self, draw: ImageDraw.ImageDraw, ways: list[tuple[Line, Kind]]) -> None:
         """All casings before all fills, so that crossings are open."""
         for course, kind in ways:
-            _stroke(draw, course, kind.width + 2, kind.casing)
+            _stroke(draw, course, kind.width + 1.2, kind.casing)
         for course, kind in ways:
             _stroke(draw, course, kind.width, kind.fill)
 
@@ -261,9 +262,9 @@ class Town:
         for outline, _ in self._areas:
             draw.polygon(list(outline), fill=1)
         for course, width in (
-            *((course, width + 12) for course, width in self._rivers),
-            *((course, kind.width + 8) for course, kind in (*self._streets, *self._ways)),
-            *((course, 16.0) for course in self._rails),
+            *((course, width + 6) for course, width in self._rivers),
+            *((course, kind.width + 4) for course, kind in (*self._streets, *self._ways)),
+            *((course, 8.0) for course in self._rails),
         ):
             draw.line(list(course), fill=1, width=round(width), joint="curve")
         for outline in self._houses:
@@ -274,39 +275,6 @@ class Town:
             ]
             if inside and not any(taken.getpixel(pixel) for pixel in inside):
                 yield outline
-
-    def _draw_arrows(self, draw: ImageDraw.ImageDraw) -> None:
-        """The small arrows of one-way streets."""
-        for course, kind in self._streets[::5]:
-            (ax, ay), (bx, by) = course[len(course) // 2 - 1], course[len(course) // 2]
-            if kind is not STREET or self._covered((ax, ay)):
-                continue
-            length = math.dist((ax, ay), (bx, by)) or 1
-            dx, dy = (bx - ax) / length, (by - ay) / length
-            _stroke(draw, [(ax - 4 * dx, ay - 4 * dy), (ax + 2 * dx, ay + 2 * dy)], 1.2, ARROW)
-            head = [
-                (ax + 5 * dx, ay + 5 * dy),
-                (ax + dx - 2.2 * dy, ay + dy + 2.2 * dx),
-                (ax + dx + 2.2 * dy, ay + dy - 2.2 * dx),
-            ]
-            draw.polygon(_scaled(head), fill=ARROW)
-
-    def _covered(self, point: Point) -> bool:
-        """Whether an area, water or a way lies over a place of a street (in a circle, coarsely)."""
-        near = ((course, width) for course, width in (*self._rivers, *((c, k.width) for c, k in self._ways)))
-        if any(math.dist(point, p) < width + 12 for course, width in near for p in course):
-            return True
-        return any(_contains(outline, point) for outline, _ in self._areas)
-
-
-def _contains(outline: Line, point: Point) -> bool:
-    """Even-odd rule."""
-    x, y = point
-    inside = False
-    for (ax, ay), (bx, by) in pairwise([*outline, outline[0]]):
-        if (ay > y) != (by > y) and x < (bx - ax) * (y - ay) / (by - ay) + ax:
-            inside = not inside
-    return inside
 
 
 def _scaled(points: Line) -> list[Point]:

@@ -25,8 +25,10 @@ def test_the_script_draws_the_committed_file(town):
     committed = decode(path.read_bytes()).rgb
     drawn = np.asarray(town().render())
     assert committed.shape == drawn.shape
-    # Its palette of 128 colours may move soft edges, by a level or two on average.
-    assert np.abs(committed.astype(int) - drawn).mean() < 0.5
+    # Its palette may move colours a little, soft edges above all.
+    difference = np.abs(committed.astype(int) - drawn)
+    assert difference.mean() < 0.5
+    assert difference.max() < 24
     np.testing.assert_array_equal(np.asarray(town().render()), drawn)
 
 
