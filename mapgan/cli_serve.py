@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from PIL import Image
 
 from mapgan.card import CardError, GeneratorCard, read_card
 from mapgan.config import PRESETS, TrainConfig
@@ -195,10 +196,11 @@ def translate(
         loaded = Generator(generator, threads=threads)
     if seed is not None and not loaded.card.noise:
         raise click.UsageError(f"{generator} has no noise; export it with --noise to have it.")
-    failed = 0
+    failed, max_pixels = 0, round(max_megapixels * 1e6)
+    Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow's own limit, for the process; ours is checked before it
     for source, target in jobs:
         try:
-            _translate_one(loaded, source, target, seed, round(max_megapixels * 1e6))
+            _translate_one(loaded, source, target, seed, max_pixels)
         except (ImageError, InferenceError, OSError) as error:
             failed += 1
             click.echo(f"{source}: {error}", err=True)

@@ -60,6 +60,16 @@ def test_one_image(tmp_path, generator):
         assert np.abs(np.asarray(image).astype(int) - (255 - gradient(300, 200).astype(int))).mean() < 4
 
 
+def test_the_limit_is_the_one_given(tmp_path, generator, monkeypatch):
+    """Large images of one's own are welcome, beyond the limit that Pillow has built in."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    (tmp_path / "map.png").write_bytes(save(gradient(60, 80), "PNG"))
+    arguments = ("translate", tmp_path / "map.png", "--generator", generator, "--out", tmp_path / "out")
+    assert run(*arguments).exit_code == 0
+    done = run(*arguments, "--max-megapixels", "0.004")
+    assert (done.exit_code, "at most 0.004 megapixels" in done.output) == (1, True)
+
+
 def test_folders_keep_their_shape(tmp_path, generator):
     for name in ("tiles/1.png", "tiles/deep/2.tif", "tiles/notes.txt"):
         path = tmp_path / name
