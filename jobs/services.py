@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from jobs.lifecycle import from_now
 from jobs.models import Job, JobState, default_max_attempts
@@ -68,7 +69,7 @@ def job_retry(*, job: Job) -> bool:
             # attempt never goes back: objects of an earlier attempt must stay distinguishable.
             max_attempts=F("attempt") + default_max_attempts(),
             cancel_requested=False,
-            queued_at=Now(),
+            queued_at=timezone.now(),  # by the clock that dates new rows, so that places compare
             published_at=None,
             not_before=None,
             started_at=None,

@@ -82,6 +82,15 @@ def test_the_queue_position_counts_those_ahead(chore: Chore) -> None:
     assert [queue_position(job=job) for job in (chore, second)] == [None, 1]
 
 
+def test_a_retried_job_waits_behind_the_others(chore: Chore) -> None:
+    other = Chore.objects.create()
+    job_cancel(job=chore)
+    assert job_retry(job=chore)
+    assert [queue_position(job=job) for job in (other, chore)] == [1, 2]
+    job_cancel(job=other)
+    assert queue_position(job=chore) == 1
+
+
 def test_a_rolled_back_job_is_never_published(
     transactional_db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
