@@ -33,6 +33,10 @@ class GeneratorAdmin(admin.ModelAdmin[Generator]):
         """Results refer to it for ever; retire it instead."""
         return False
 
+    def save_model(self, request: HttpRequest, obj: Generator, form: Any, change: bool) -> None:
+        """Only what was edited: a worker may write the sample meanwhile."""
+        obj.save(update_fields=form.changed_data)
+
     @admin.action(description="Publish (older versions retire)", permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[Generator]) -> None:
         """Offer them to everybody, the newest of a name last so that it is the one that stays."""

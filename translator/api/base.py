@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
-from translator.negotiation import ShallowJsonParser
+from translator.negotiation import AlwaysJson, ShallowJsonParser
 from translator.problems import CONTENT_TYPE
 from translator.serializers import ProblemSerializer
 
@@ -40,6 +40,7 @@ class ApiView(APIView):
 
     permission_classes = [AllowAny]
     parser_classes = [ShallowJsonParser]
+    content_negotiation_class = AlwaysJson
     pagination_class = Pages
 
     def paginated(self, rows: QuerySet[Any], serializer: type[BaseSerializer[Any]]) -> Response:
