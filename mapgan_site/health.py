@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 import redis
@@ -16,7 +17,7 @@ from mapgan_site import presence, probes
 
 logger = logging.getLogger(__name__)
 
-PATIENCE_SECONDS = 0.4  # for each of broker and storage: together well under a second
+PATIENCE_SECONDS = 0.7  # for broker and storage together, which are asked at the same time
 
 Part = dict[str, Any]
 
@@ -25,12 +26,14 @@ Part = dict[str, Any]
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
     """200 while pages can be served, with what is down said in the body; 503 without the database."""
+    started = time.monotonic()
+    storage_problem = probes.storage_watch.ask(timeout=PATIENCE_SECONDS)
     database, generators = _database()
     broker, workers = _broker()
     parts = {
         "database": database,
         "broker": broker,
-        "storage": _part(probes.storage_watch.problem(patience=PATIENCE_SECONDS)),
+        "storage": _part(storage_problem(started + PATIENCE_SECONDS - time.monotonic())),
         "workers": workers,
         "generators": generators,
     }
@@ -65,7 +68,7 @@ def _database() -> tuple[Part, Part]:
 
 def _broker() -> tuple[Part, Part]:
     """The broker, and who signed its presence list lately."""
-    with presence.client(PATIENCE_SECONDS / 2) as broker:
+    with presence.client(PATIENCE_SECONDS / 3) as broker:
         problem = probes.broker_problem(broker)
         if problem and not problem.startswith("The broker may"):
             return _part(problem), _part("Not known without the broker.")

@@ -6,13 +6,15 @@ import hashlib
 import os
 import secrets
 import stat
-import tempfile
 import time
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
 SOCKET_PATH_LIMIT = 103  # bytes: sun_path holds 108 on Linux and 104 on macOS, with the closing NUL
+
+# Not TMPDIR: a shell with another one would look for the broker elsewhere. The folder in it is private.
+SHORT_FOLDERS = Path("/tmp")  # noqa: S108
 
 
 def private_folder(path: Path) -> Path:
@@ -34,7 +36,7 @@ def socket_path(var: Path, name: str) -> Path:
     if len(os.fsencode(path)) <= SOCKET_PATH_LIMIT:
         return path
     digest = hashlib.sha256(os.fsencode(var)).hexdigest()[:12]
-    return private_folder(Path(tempfile.gettempdir()) / f"mapgan-{os.getuid()}-{digest}") / name
+    return private_folder(SHORT_FOLDERS / f"mapgan-{os.getuid()}-{digest}") / name
 
 
 def secret_key(path: Path) -> str:

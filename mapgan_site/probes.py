@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import redis
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
-from django.core.files.storage import FileSystemStorage, default_storage
+from django.core.files.storage import storages
 
 from mapgan_site import presence
 from mapgan_site.storages import PrivateS3Storage
@@ -41,9 +42,10 @@ def broker_problem(broker: redis.Redis) -> str | None:
 
 def storage_problem(*, timeout: float = 2.0) -> str | None:
     """Whether files can be written. Asks an S3 server without writing anything."""
-    if isinstance(default_storage, FileSystemStorage) or not isinstance(default_storage, PrivateS3Storage):
-        return _folder_problem(Path(settings.MEDIA_ROOT))
-    return _bucket_problem(default_storage, timeout)
+    storage = storages["default"]
+    if isinstance(storage, PrivateS3Storage):
+        return _bucket_problem(storage, timeout)
+    return _folder_problem(Path(settings.MEDIA_ROOT))
 
 
 def _folder_problem(folder: Path) -> str | None:
@@ -81,19 +83,27 @@ class StorageWatch:
         self._asked_at = float("-inf")
         self._thread: threading.Thread | None = None
 
-    def problem(self, *, patience: float) -> str | None:
-        """The last answer when it is young, else a new one; a server that is too slow counts as silent."""
+    def ask(self, *, timeout: float) -> Callable[[float], str | None]:
+        """Begin to ask unless the last answer is young; what is returned waits for the answer.
+
+        A server that is too slow counts as silent, until it has answered after all.
+        """
         if settings.STORAGE == "local":
-            return storage_problem()
+            return lambda patience: storage_problem()
         with self._lock:
             if time.monotonic() - self._asked_at < STORAGE_ANSWER_SECONDS:
-                return self._answer
+                answer = self._answer
+                return lambda patience: answer
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._ask, args=(patience,), daemon=True)
+                self._thread = threading.Thread(target=self._ask, args=(timeout,), daemon=True)
                 self._thread.start()
             thread = self._thread
-        thread.join(patience)
-        return "The storage does not answer in time." if thread.is_alive() else self._answer
+
+        def wait(patience: float) -> str | None:
+            thread.join(max(0.0, patience))
+            return "The storage does not answer in time." if thread.is_alive() else self._answer
+
+        return wait
 
     def _ask(self, timeout: float) -> None:
         answer = storage_problem(timeout=timeout)

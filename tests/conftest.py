@@ -19,7 +19,7 @@ from tests.support.s3 import S3Server
 
 if TYPE_CHECKING:
     from django.test import Client
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
     from accounts.models import User
 
@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _apart(settings: SettingsWrapper, tmp_path: Path) -> None:
+def _apart(settings: Settings, tmp_path: Path) -> None:
     """Files and rate limits of one test are unknown to the next."""
     from django.core.cache import cache
 
@@ -115,7 +115,7 @@ def anonymous_client(client_of: Callable[[User | None], Client], db: None) -> Cl
 
 
 @pytest.fixture
-def broker(settings: SettingsWrapper) -> Iterator[Broker]:
+def broker(settings: Settings) -> Iterator[Broker]:
     """A broker where the settings expect one. Without this fixture none runs, as in an outage."""
     server = Broker(settings.BROKER_SOCKET)
     server.start()
@@ -146,7 +146,7 @@ def s3_server() -> Iterator[S3Server]:
 
 
 @pytest.fixture
-def s3_bucket(s3_server: S3Server, settings: SettingsWrapper, _apart: None) -> str:
+def s3_bucket(s3_server: S3Server, settings: Settings, _apart: None) -> str:
     """A fresh bucket, and the default storage in it for this test. Returns the bucket's name."""
     from mapgan_site.policies import s3_storage
 

@@ -17,6 +17,7 @@ for _name in list(os.environ):
     if _name.startswith("MAPGAN_") or _name.removesuffix("_FILE") in _ours:
         del os.environ[_name]
 _folder = Path(tempfile.mkdtemp(prefix="mapgan-test-"))
+(_folder / "static").mkdir()
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 # Playwright keeps an event loop in the main thread; Django would take its presence for async code.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"

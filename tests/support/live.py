@@ -35,7 +35,7 @@ SHORT_LEASES = {
     "MAPGAN_JOB_REPUBLISH_SECONDS": "3",
     "MAPGAN_JOB_RECONCILE_SECONDS": "2",
 }
-FORGOTTEN = ("DATABASE_URL", "REDIS_URL", "EMAIL_URL", "HOST", "PORT", "DJANGO_SETTINGS_MODULE")
+FORGOTTEN = ("DATABASE_URL", "REDIS_URL", "EMAIL_URL", "HOST", "PORT")
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
@@ -43,7 +43,7 @@ def clean_environment(**variables: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("MAPGAN_") and name.removesuffix("_FILE") not in FORGOTTEN
+        if not name.startswith(("MAPGAN_", "DJANGO_")) and name.removesuffix("_FILE") not in FORGOTTEN
     }
     return kept | {"MAPGAN_ENV_FILE": ""} | variables
 
