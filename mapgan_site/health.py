@@ -27,13 +27,15 @@ Part = dict[str, Any]
 def healthz(request: HttpRequest) -> JsonResponse:
     """200 while pages can be served, with what is down said in the body; 503 without the database."""
     started = time.monotonic()
-    storage_problem = probes.storage_watch.ask(timeout=PATIENCE_SECONDS)
+    probes.storage_watch.look(timeout=PATIENCE_SECONDS)
     database, generators = _database()
     broker, workers = _broker()
     parts = {
         "database": database,
         "broker": broker,
-        "storage": _part(storage_problem(started + PATIENCE_SECONDS - time.monotonic())),
+        "storage": _part(
+            probes.storage_watch.problem(patience=started + PATIENCE_SECONDS - time.monotonic())
+        ),
         "workers": workers,
         "generators": generators,
     }

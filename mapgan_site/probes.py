@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import redis
@@ -83,27 +82,24 @@ class StorageWatch:
         self._asked_at = float("-inf")
         self._thread: threading.Thread | None = None
 
-    def ask(self, *, timeout: float) -> Callable[[float], str | None]:
-        """Begin to ask unless the last answer is young; what is returned waits for the answer.
-
-        A server that is too slow counts as silent, until it has answered after all.
-        """
-        if settings.STORAGE == "local":
-            return lambda patience: storage_problem()
+    def look(self, *, timeout: float) -> None:
+        """Begin to ask an S3 server, unless its last answer is young or still awaited."""
         with self._lock:
-            if time.monotonic() - self._asked_at < STORAGE_ANSWER_SECONDS:
-                answer = self._answer
-                return lambda patience: answer
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._ask, args=(timeout,), daemon=True)
-                self._thread.start()
-            thread = self._thread
+            young = time.monotonic() - self._asked_at < STORAGE_ANSWER_SECONDS
+            if settings.STORAGE == "local" or young or (self._thread and self._thread.is_alive()):
+                return
+            self._thread = threading.Thread(target=self._ask, args=(timeout,), daemon=True)
+            self._thread.start()
 
-        def wait(patience: float) -> str | None:
-            thread.join(max(0.0, patience))
-            return "The storage does not answer in time." if thread.is_alive() else self._answer
-
-        return wait
+    def problem(self, *, patience: float) -> str | None:
+        """The newest answer. A server that is too slow counts as silent, until it has answered after all."""
+        if settings.STORAGE == "local":
+            return storage_problem()
+        if self._thread is not None:
+            self._thread.join(max(0.0, patience))
+            if self._thread.is_alive():
+                return "The storage does not answer in time."
+        return self._answer
 
     def _ask(self, timeout: float) -> None:
         answer = storage_problem(timeout=timeout)
