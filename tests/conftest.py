@@ -169,9 +169,9 @@ def s3_bucket(s3_server: S3Server, settings: Settings, _apart: None) -> str:
 # --- The whole system ------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def live_stacks() -> Iterator[Callable[..., LiveStack]]:
-    """Start systems of one's own: ``live_stacks(MAPGAN_MAX_UPLOAD_MB="1")``; all end with the session."""
+    """Start systems of one's own: ``live_stacks(MAPGAN_MAX_UPLOAD_MB="1")``; they end with the test."""
     started: list[LiveStack] = []
 
     def start(**variables: str) -> LiveStack:
@@ -186,9 +186,14 @@ def live_stacks() -> Iterator[Callable[..., LiveStack]]:
 
 
 @pytest.fixture(scope="session")
-def live_stack(live_stacks: Callable[..., LiveStack]) -> LiveStack:
+def live_stack() -> Iterator[LiveStack]:
     """The system as `make run` starts it, with short leases. One for all tests: leave it running."""
-    return live_stacks()
+    stack = LiveStack()
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.close()
 
 
 # --- Browser ---------------------------------------------------------------------------------------------
