@@ -24,17 +24,17 @@ document.addEventListener("htmx:sendError", (event) => {
   if (isPoll(event.target)) setOffline(true);
 });
 
-document.addEventListener("htmx:responseError", (event) => {
-  if (!isPoll(event.target)) return;
-  const { status } = event.detail.xhr;
-  if (status === 404 || status === 403) location.reload(); // deleted or signed out elsewhere: the page says so
-  else setOffline(true);
-});
-
 /* Swapping removes what had the focus; give it to what stands for it now. */
 let hadFocus = false;
 
 document.addEventListener("htmx:beforeSwap", (event) => {
+  const { status } = event.detail.xhr;
+  if (status >= 400 && isPoll(event.detail.requestConfig.elt)) {
+    event.detail.shouldSwap = false; // an error page is no progress
+    if (status === 404) location.reload(); // deleted or signed out elsewhere: the page says so
+    else setOffline(true);
+    return;
+  }
   hadFocus = event.detail.target?.contains(document.activeElement) ?? false;
 });
 
@@ -43,6 +43,8 @@ document.addEventListener("htmx:afterSwap", () => {
   const news = [...document.querySelectorAll("[data-announce]")].map((element) => element.dataset.announce);
   announce(news.join(" "));
   const lost = document.activeElement === document.body || document.activeElement === null;
-  if (hadFocus && lost) document.querySelector("[data-focus]")?.focus({ preventScroll: true });
+  const alert = document.querySelector("[data-focus=always]");
+  if (alert) alert.focus();
+  else if (hadFocus && lost) document.querySelector("[data-focus]")?.focus({ preventScroll: true });
   hadFocus = false;
 });

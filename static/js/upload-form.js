@@ -11,9 +11,7 @@ if (form) start(form);
 function start(form) {
   const input = form.querySelector("input[type=file]");
   const drop = form.querySelector(".drop");
-  const problem = document.getElementById("error-image");
   const preview = form.querySelector("[data-preview]");
-  const prompt = form.querySelector("[data-prompt]");
   const sample = form.querySelector("[data-sample]");
   const limits = { bytes: Number(form.dataset.maxBytes), pixels: Number(form.dataset.maxPixels) };
   let turn = 0; // of the latest choice: a slow preview must not overwrite a later one
@@ -24,6 +22,7 @@ function start(form) {
   };
 
   function say(message) {
+    const problem = document.getElementById("error-image"); // htmx puts in a new one with the server's answer
     problem.textContent = "";
     if (message) {
       const list = document.createElement("ul");
@@ -73,7 +72,6 @@ function start(form) {
     const mine = ++turn;
     const file = input.files[0];
     preview.hidden = !file;
-    prompt.hidden = Boolean(file);
     if (sample && file) sample.remove(); // an own picture takes the sample's place
     if (!file) return say("");
     renewKey();
