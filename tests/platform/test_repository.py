@@ -1,0 +1,86 @@
+"""The rules of `make lint` that no other linter knows, and the locks that installs are made from."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from scripts import check_repository
+from tests.support.live import ROOT
+
+LOCKS = ("web", "translate", "train", "dev")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "complaint"),
+    [
+        ("long.py", "x = 1\n" * 401, "401 lines"),
+        ("long.js", "x = 1;\n" * 500, "500 lines"),
+        ("host.md", "see https://" + "pypi" + ".org/x\n", "package registry"),
+        ("page.html", '<script src="//cdn.' + "jsdel" + 'ivr.net/x.js">', "content network"),
+        ("path.cfg", "cache=/home/" + "somebody/.cache\n", "somebody's machine"),
+    ],
+)
+def test_complaints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str, complaint: str
+) -> None:
+    monkeypatch.setattr(check_repository, "ROOT", tmp_path)
+    (tmp_path / name).write_text(text)
+    assert [found for found in check_repository.complaints(name) if complaint in found]
+
+
+def test_no_complaint_without_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check_repository, "ROOT", tmp_path)
+    (tmp_path / "good.py").write_text("x = 1\n" * 400)
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\0" + b"\n" * 1000)
+    assert check_repository.complaints("good.py") == []
+    assert check_repository.complaints("picture.png") == []
+
+
+def pins(lock: str) -> set[str]:
+    """``name==version ; marker`` of every package in a lock."""
+    text = (ROOT / "requirements" / f"{lock}.lock").read_text()
+    return set(re.findall(r"^([a-z0-9][^\\\n]*?) *\\?$", text, re.MULTILINE))
+
+
+def test_locks_agree_and_each_holds_the_smaller_one() -> None:
+    for smaller, larger in pairwise(LOCKS):
+        names = {pin.partition(" ")[0] for pin in pins(larger)}
+        assert {pin.partition(" ")[0] for pin in pins(smaller)} <= names, (smaller, larger)
+
+
+def test_every_pin_has_a_hash() -> None:
+    for lock in (*LOCKS, "uv"):
+        text = (ROOT / "requirements" / f"{lock}.lock").read_text()
+        for entry in re.split(r"\n(?=[a-z0-9])", text):
+            assert "--hash=sha256:" in entry, entry[:80]
+
+
+def test_the_web_installs_no_framework() -> None:
+    names = {pin.partition("==")[0] for pin in pins("web")}
+    assert not names & {"tensorflow", "tensorflow-cpu", "keras", "onnxruntime", "jax"}
+
+
+def test_make_help_lists_what_the_readme_promises() -> None:
+    listed = subprocess.run(["make", "help"], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    for command in ("run", "test", "lint", "format", "bench", "help"):
+        assert f"make {command} " in listed
+
+
+def test_an_install_that_is_up_to_date_returns_at_once() -> None:
+    code = (
+        "import sys; sys.path.insert(0, 'scripts'); import install; print(install.fingerprint('translate'))"
+    )
+    prints = {
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+        ).stdout
+        for _ in range(2)
+    }
+    assert len(prints) == 1
+    assert len(prints.pop().strip()) == 64
