@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
 from datetime import timedelta
@@ -9,6 +10,7 @@ from datetime import timedelta
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.core.management import call_command
 
 from accounts.models import User
 from tests.translator.factories import generator_file, picture, stored_files, translated
@@ -57,9 +59,18 @@ def test_a_database_that_knows_nothing_of_the_objects(
 ) -> None:
     keys = [leave(translation_key(Translation().pk, "original", "png")) for _ in range(SUSPICIOUS + 1)]
     assert orphans_sweep(older_than=NOW) == 0
-    assert "Is this the right database" in caplog.text
+    assert "nothing was deleted" in caplog.text
     assert set(keys) <= stored_files()
     assert orphans_sweep(older_than=NOW, force=True) == len(keys)
+
+
+def test_the_command(generator: Generator) -> None:
+    key = leave(translation_key(Translation().pk, "original", "png"))
+    os.utime(default_storage.path(key), (0, 0))
+    output = io.StringIO()
+    call_command("sweep_orphans", stdout=output)
+    assert output.getvalue() == "Removed: 1\n"
+    assert not default_storage.exists(key)
 
 
 def test_generators_keep_their_samples(db: None) -> None:

@@ -50,8 +50,8 @@ def orphans_sweep(*, older_than: timedelta = HOUR, force: bool = False) -> int:
             orphans += _unreferenced(keys, model, columns)
         if len(orphans) > max(SUSPICIOUS, seen / 2) and not force:
             logger.error(
-                "%d of %d objects under %s/ belong to no row. Is this the right database and bucket? "
-                "Nothing was deleted.", len(orphans), seen, folder,
+                "%d of %d objects under %s/ belong to no row: nothing was deleted. If database and bucket "
+                "are the right ones, run `manage.py sweep_orphans --force`.", len(orphans), seen, folder,
             )  # fmt: skip
             continue
         old = [key for key in orphans if _is_older(key, limit)]
