@@ -9,7 +9,6 @@ import fcntl
 import http.client
 import json
 import os
-import pwd
 import re
 import signal
 import socket
@@ -166,12 +165,12 @@ class Supervisor:
             self._process.wait()
 
 
-def health(host: str, port: int) -> dict[str, dict[str, dict[str, object]]] | None:
-    """What /healthz says, or None while nobody answers."""
+def health(host: str, port: int, name: str) -> dict[str, dict[str, dict[str, object]]] | None:
+    """What /healthz says when it is asked under the site's name, or None while nobody answers."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.strip("[]"), host.strip("[]"))  # noqa: S104
     connection = http.client.HTTPConnection(host, port, timeout=3)
     try:
-        connection.request("GET", "/healthz", headers={"Host": f"localhost:{port}"})
+        connection.request("GET", "/healthz", headers={"Host": name})
         return dict(json.loads(connection.getresponse().read()))
     except (OSError, http.client.HTTPException, ValueError):
         return None
@@ -179,12 +178,12 @@ def health(host: str, port: int) -> dict[str, dict[str, dict[str, object]]] | No
         connection.close()
 
 
-def wait_for_site(supervisor: Supervisor, host: str, port: int) -> bool:
+def wait_for_site(supervisor: Supervisor, host: str, port: int, name: str) -> bool:
     """Wait until the site answers and its workers have reported; False if the site never answers."""
     answered = None
     limit = time.monotonic() + START_SECONDS
     while supervisor.running() and time.monotonic() < limit:
-        answered = health(host, port) or answered
+        answered = health(host, port, name) or answered
         if answered and answered["parts"]["workers"]["up"]:
             break
         time.sleep(0.3)
@@ -216,7 +215,6 @@ def supervisor_environment() -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "RUN_ROOT": str(ROOT),
         "RUN_VAR": str(settings.VAR_DIR),
-        "RUN_USER": pwd.getpwuid(os.getuid()).pw_name,
         "RUN_BIN": str(Path(sys.executable).parent),
         "RUN_TIED": f"{sys.executable} -I -S {ROOT / 'scripts' / 'tied.py'}",
         "RUN_BIND": f"{host}:{settings.BIND_PORT}",
@@ -242,7 +240,9 @@ def run() -> int:
         say("  Starting the site and its workers …")
         supervisor = Supervisor(supervisor_environment())
         try:
-            if not wait_for_site(supervisor, host, port):
+            if not wait_for_site(
+                supervisor, host, port, settings.ALLOWED_HOSTS[0].lstrip(".*") or "localhost"
+            ):
                 raise Refused(f"The site did not answer. Look into {var / 'log' / 'web.log'}.")
             shown = host if host not in ("0.0.0.0", "::", "[::]") else "localhost"  # noqa: S104 - compared
             banner(f"http://{shown}:{port}/", password, var)

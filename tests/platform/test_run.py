@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import requests
 
 from tests.support.live import PROGRAMS, ROOT, LiveStack, clean_environment
 from tests.support.waiting import free_ports, wait_until
@@ -62,6 +63,21 @@ def test_a_second_start_in_one_clone_is_refused(live_stack: LiveStack) -> None:
     result = run(live_stack.var, PORT=str(free_ports(1)[0]))
     assert result.returncode == 2
     assert "already runs from this clone (process " in result.stdout
+
+
+def test_mail_is_printed_on_the_terminal(live_stack: LiveStack) -> None:
+    live_stack.add_user("forgetful")
+    with requests.Session() as browser:
+        form = browser.get(f"{live_stack.url}/accounts/password/reset/", timeout=20)
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form.text)
+        assert token
+        sent = {"email": "forgetful@example.org", "csrfmiddlewaretoken": token[1]}
+        assert browser.post(form.url, data=sent, headers={"Referer": form.url}, timeout=20).ok
+    wait_until(
+        lambda: f"{live_stack.url}/accounts/password/reset/key/" in live_stack.output.read_text(),
+        seconds=10,
+        what="the mail with its link",
+    )
 
 
 def test_what_dies_starts_again_and_is_said(live_stack: LiveStack) -> None:
