@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from django import forms
 
 from accounts.models import ApiToken
 
-if TYPE_CHECKING:  # Django's class takes no parameter when it runs
-    TokenModelForm = forms.ModelForm[ApiToken]
-else:
-    TokenModelForm = forms.ModelForm
 
-
-class ApiTokenForm(TokenModelForm):
+class ApiTokenForm(forms.ModelForm[ApiToken]):
     """What a new token is for."""
 
     class Meta:

@@ -22,20 +22,24 @@ class Measure:
     unit: str = ""
 
 
+# In the order they are shown; what `mapgan.metrics` measures, in words that need no paper beside them.
 MEASURES = {
-    "l1": Measure("Mean difference (L1)", -1),
-    "rmse": Measure("Root mean square error", -1),
+    "l1": Measure("Mean difference, grey levels (L1)", -1),
+    "rmse": Measure("Root mean square error, grey levels", -1),
+    "acc5": Measure("Pixels off by less than 5 grey levels", 1, "%"),
+    "acc10": Measure("Pixels off by less than 10 grey levels", 1, "%"),
+    "palette_accuracy": Measure("Pixels of the right map class", 1, "%"),
+    "palette_miou": Measure("Overlap of the map classes (mean IoU)", 1, "%"),
     "psnr": Measure("Peak signal to noise, dB", 1),
     "ssim": Measure("Structural similarity", 1),
-    "acc5": Measure("Pixels within 5 grey levels", 1, "%"),
-    "acc10": Measure("Pixels within 10 grey levels", 1, "%"),
-    "palette_miou": Measure("Map classes (mIoU)", 1),
-    "laplacian_ratio": Measure("Sharpness (1 is real)", 0),
+    "sharpness_ratio": Measure("Sharpness beside the real ones (1: equal)", 0),
+    "spectrum_distance": Measure("Distance of the spectra", -1),
 }
+HIDDEN = {"images", "sharpness"}  # a count, and a figure that says nothing without the real images'
 COLUMNS = {
     "generator": "This generator",
     "median_colour": "One flat colour",
-    "copied_input": "The input, copied",
+    "input_copied": "The input, copied",
 }
 
 
@@ -65,13 +69,20 @@ def figures_of(card: Mapping[str, Any]) -> Figures | None:
     if "generator" not in sets:
         return None
     rows = []
-    for key in sets["generator"]:
+    order = [*MEASURES, *(key for key in sets["generator"] if key not in MEASURES and key not in HIDDEN)]
+    for key in order:
         values = [_number(each.get(key)) for each in sets.values()]
         if values[0] is not None:
             rows.append((_measure(key).label, _cells(_measure(key), values)))
     if not rows:
         return None
-    return Figures([COLUMNS[name] for name in sets], rows, str(metrics.get("set", "")))
+    return Figures([COLUMNS[name] for name in sets], rows, _measured_on(metrics.get("held_out")))
+
+
+def _measured_on(held_out: object) -> str:
+    if not isinstance(held_out, Mapping) or not isinstance(held_out.get("tiles"), int):
+        return ""
+    return f"{held_out['tiles']} tiles that no training saw ({held_out.get('list', 'list unknown')})"
 
 
 def _measure(key: str) -> Measure:

@@ -11,11 +11,10 @@ from translator.presentation import figures_of
 from translator.services import generator_import
 
 METRICS = {
-    "set": "100 tiles held out",
-    "tiles": 100,
-    "generator": {"l1": 0.14, "laplacian_ratio": 0.8, "acc5": 0.36, "own_idea": 12.5},
-    "median_colour": {"l1": 0.2, "laplacian_ratio": 0.0, "acc5": 0.359},
-    "copied_input": {"l1": 0.3, "laplacian_ratio": 1.9},
+    "held_out": {"list": "holdout.tsv", "tiles": 100},
+    "generator": {"l1": 0.14, "sharpness_ratio": 0.8, "acc5": 0.36, "own_idea": 12.5, "images": 100},
+    "median_colour": {"l1": 0.2, "sharpness_ratio": 0.0, "acc5": 0.359},
+    "input_copied": {"l1": 0.3, "sharpness_ratio": 1.9},
 }
 DASH = ("\N{EN DASH}", False)
 BARE: list[object] = [None, 3, {}, {"generator": 1}, {"generator": {"l1": "good", "ok": True}}]
@@ -25,11 +24,12 @@ def test_figures_beside_the_baselines() -> None:
     figures = figures_of({"metrics": METRICS})
     assert figures is not None
     assert figures.columns == ["This generator", "One flat colour", "The input, copied"]
-    assert figures.measured_on == "100 tiles held out"
+    assert figures.measured_on == "100 tiles that no training saw (holdout.tsv)"
     rows = {label: [(cell.text, cell.best) for cell in cells] for label, cells in figures.rows}
-    assert rows["Mean difference (L1)"] == [("0.14", True), ("0.2", False), ("0.3", False)]
-    assert rows["Sharpness (1 is real)"] == [("0.8", True), ("0", False), ("1.9", False)]
-    assert rows["Pixels within 5 grey levels"] == [("36.0 %", True), ("35.9 %", False), DASH]
+    assert rows["Mean difference, grey levels (L1)"] == [("0.14", True), ("0.2", False), ("0.3", False)]
+    assert rows["Sharpness beside the real ones (1: equal)"] == [("0.8", True), ("0", False), ("1.9", False)]
+    assert rows["Pixels off by less than 5 grey levels"] == [("36.0 %", True), ("35.9 %", False), DASH]
+    assert "Images" not in rows
     assert rows["Own idea"] == [("12.5", False), DASH, DASH]
 
 
@@ -47,7 +47,7 @@ def test_everybody_sees_what_is_on_offer(clients: Clients, db: None) -> None:
         text = text_of(client.get("/generators/"))
         assert "Open to all" in text
         assert "For research only" in text
-        assert "100 tiles held out" in text
+        assert "100 tiles that no training saw (holdout.tsv)" in text
         assert ("Still on trial" in text) == (name == "carol")
 
 
