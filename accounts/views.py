@@ -14,6 +14,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.forms import ApiTokenForm
 from accounts.models import ApiToken
@@ -39,7 +40,8 @@ def profile(request: HttpRequest) -> HttpResponse:
 def token_create(request: HttpRequest) -> HttpResponse:
     """Make a token and show it in this answer only: it is kept nowhere, so a redirect would lose it."""
     if not request.user.is_authenticated:
-        return redirect_to_login(reverse("accounts:profile"))
+        away = redirect_to_login(reverse("accounts:profile"))
+        return HttpResponseClientRedirect(away.url) if getattr(request, "htmx", False) else away
     form = ApiTokenForm(request.POST, label_suffix="")
     if not form.is_valid():
         return _show(request, status=422, form=form)
@@ -65,6 +67,10 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     Handing out a token is safe: another site can send requests in someone's name but not read the answer.
     """
     token = get_token(request)
-    if getattr(request, "htmx", False) or request.headers.get("HX-Request") == "true":
+    if request.headers.get("HX-Target") == "form-feedback":
         return render(request, "accounts/_csrf_renewed.html", {"token": token}, status=403)
+    if request.headers.get("HX-Request") == "true":
+        response = HttpResponse(status=403)
+        response["HX-Refresh"] = "true"
+        return response
     return render(request, "403_csrf.html", {"reason": reason}, status=403)

@@ -24,16 +24,16 @@ class Measure:
 
 # In the order they are shown; what `mapgan.metrics` measures, in words that need no paper beside them.
 MEASURES = {
-    "l1": Measure("Mean difference, grey levels (L1)", -1),
-    "rmse": Measure("Root mean square error, grey levels", -1),
-    "acc5": Measure("Pixels off by less than 5 grey levels", 1, "%"),
-    "acc10": Measure("Pixels off by less than 10 grey levels", 1, "%"),
-    "palette_accuracy": Measure("Pixels of the right map class", 1, "%"),
-    "palette_miou": Measure("Overlap of the map classes (mean IoU)", 1, "%"),
+    "l1": Measure("Mean difference (L1)", -1),
+    "rmse": Measure("Root mean square error", -1),
+    "acc5": Measure("Within 5 grey levels", 1, "%"),
+    "acc10": Measure("Within 10 grey levels", 1, "%"),
+    "palette_accuracy": Measure("Right map class", 1, "%"),
+    "palette_miou": Measure("Overlap of classes (mIoU)", 1, "%"),
     "psnr": Measure("Peak signal to noise, dB", 1),
     "ssim": Measure("Structural similarity", 1),
-    "sharpness_ratio": Measure("Sharpness beside the real ones (1: equal)", 0),
-    "spectrum_distance": Measure("Distance of the spectra", -1),
+    "sharpness_ratio": Measure("Sharpness (1: as real)", 0),
+    "spectrum_distance": Measure("Distance of spectra", -1),
 }
 HIDDEN = {"images", "sharpness"}  # a count, and a figure that says nothing without the real images'
 COLUMNS = {

@@ -44,7 +44,8 @@ function webp(view, bytes) {
 export function readHeader(buffer) {
   const bytes = new Uint8Array(buffer);
   const view = new DataView(buffer);
-  if (bytes.length >= 24 && text(bytes, 0, 8) === "\x89PNG\r\n\x1a\n") return png(view);
+  const isPng = bytes.length >= 24 && text(bytes, 0, 8) === "\x89PNG\r\n\x1a\n" && text(bytes, 12, 16) === "IHDR";
+  if (isPng) return png(view);
   if (bytes.length >= 4 && view.getUint16(0) === 0xffd8) return jpeg(view);
   if (bytes.length >= 30 && text(bytes, 0, 4) === "RIFF" && text(bytes, 8, 12) === "WEBP") return webp(view, bytes);
   if (bytes.length >= 4 && ["II*\0", "MM\0*", "II+\0", "MM\0+"].includes(text(bytes, 0, 4))) return { format: "TIFF" };

@@ -152,7 +152,15 @@ function start(form) {
     const token = document.cookie.match(/(?:^|;\s*)csrftoken=([^;]+)/)?.[1];
     if (token) event.detail.parameters.set("csrfmiddlewaretoken", token);
   });
-  form.addEventListener("htmx:beforeRequest", () => sending("Sending the picture…", 0));
+  form.addEventListener("htmx:beforeRequest", (event) => {
+    if (input.validity.customError) {
+      event.preventDefault();
+      announce(input.validationMessage);
+      input.focus();
+    } else {
+      sending("Sending the picture…", 0);
+    }
+  });
   form.addEventListener("htmx:xhr:progress", ({ detail }) => {
     if (!detail.lengthComputable || bar.hidden) return;
     if (detail.loaded < detail.total) sending(`Sending the picture: ${Math.round((100 * detail.loaded) / detail.total)} %`, detail.loaded / detail.total);
@@ -161,14 +169,17 @@ function start(form) {
   form.addEventListener("htmx:afterRequest", (event) => {
     if (!event.detail.xhr.getResponseHeader("HX-Redirect")) sending("");
   });
+  function fail(message) {
+    const notice = Object.assign(document.createElement("p"), { className: "notice notice--error", textContent: message });
+    document.getElementById("form-feedback").replaceChildren(notice);
+    announce(message);
+  }
+
   form.addEventListener("htmx:sendError", () => {
-    document.getElementById("form-feedback").replaceChildren(
-      Object.assign(document.createElement("p"), {
-        className: "notice notice--error",
-        textContent: "The picture could not be sent: no answer from the server. Everything is kept here; try again.",
-      }),
-    );
-    announce("The picture could not be sent.");
+    fail("The picture could not be sent: no answer from the server. Everything is kept here; try again.");
+  });
+  form.addEventListener("htmx:responseError", ({ detail }) => {
+    fail(`The server could not take it (error ${detail.xhr.status}). Everything is kept here; try again in a moment.`);
   });
 
   /* Back from the result: the browser shows this page as it was, and a new press means a new translation. */

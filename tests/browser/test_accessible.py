@@ -133,7 +133,7 @@ def test_what_opens_on_a_page(
     member.locator("input[type=file]").set_input_files(small_picture)  # type: ignore[arg-type]
     member.get_by_text(f"96 {TIMES} 64 pixels").wait_for()
     found += complaints(member)
-    small_picture["buffer"] = b"<html>"
+    small_picture["buffer"] = small_picture["buffer"][:-30]
     member.locator("input[type=file]").set_input_files(small_picture)  # type: ignore[arg-type]
     with guard.expecting("status of 422"):
         member.get_by_role("button", name="Translate").click()

@@ -50,12 +50,13 @@ def bomb(side: int = 30_000) -> bytes:
 REFUSED_HERE = {
     "renamed HTML": (b"<!doctype html><p>map</p>", "not a PNG, JPEG, WebP or TIFF"),
     "empty": (b"", "empty"),
+    "GIF behind PNG's first bytes": (b"\x89PNG\r\n\x1a\n" + b"GIF89a" * 10, "not a PNG"),
     "too many pixels": (bomb(), f"30000 {TIMES} 30000 pixels"),
     "too many bytes": (picture_file((8, 8)) + bytes(20_000_001), "at most 20"),
 }
 REFUSED_THERE = {
     "cut off": picture_file((64, 64))[:-200],
-    "GIF inside PNG's first bytes": b"\x89PNG\r\n\x1a\n" + b"GIF89a" * 10,
+    "noise after a good header": picture_file((64, 64))[:33] + b"noise" * 100,
 }
 
 
@@ -68,6 +69,11 @@ def test_refused_before_it_is_sent(member: Page, tmp_path: Path, data: bytes, me
     expect(member.locator("#error-image")).to_contain_text(message)
     expect(member.locator("#announcer")).to_contain_text(message)
     expect(member.locator("input[type=file]")).to_have_attribute("aria-invalid", "true")
+    sent = []
+    member.on("request", lambda request: sent.append(request.url))
+    member.get_by_role("button", name="Translate").click()
+    expect(member.locator("input[type=file]")).to_be_focused()
+    assert sent == []
 
 
 @pytest.mark.parametrize("data", REFUSED_THERE.values(), ids=REFUSED_THERE.keys())

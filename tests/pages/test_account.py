@@ -54,3 +54,13 @@ def test_revoking(clients: Clients, alice: User) -> None:
 def test_nobody_makes_no_token(anonymous_client: Client) -> None:
     away = anonymous_client.post("/account/tokens/", {"name": "x"})
     assert away["Location"] == "/accounts/login/?next=/account/"
+    scripted = anonymous_client.post("/account/tokens/", {"name": "x"}, headers={"HX-Request": "true"})
+    assert scripted["HX-Redirect"] == "/accounts/login/?next=/account/"
+
+
+def test_an_old_security_token_reloads_the_page(alice: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
+    refused = client.post("/account/tokens/", {"name": "x"}, headers={"HX-Request": "true"})
+    assert (refused.status_code, refused["HX-Refresh"]) == (403, "true")
+    assert not ApiToken.objects.exists()

@@ -26,9 +26,9 @@ def test_figures_beside_the_baselines() -> None:
     assert figures.columns == ["This generator", "One flat colour", "The input, copied"]
     assert figures.measured_on == "100 tiles that no training saw (holdout.tsv)"
     rows = {label: [(cell.text, cell.best) for cell in cells] for label, cells in figures.rows}
-    assert rows["Mean difference, grey levels (L1)"] == [("0.14", True), ("0.2", False), ("0.3", False)]
-    assert rows["Sharpness beside the real ones (1: equal)"] == [("0.8", True), ("0", False), ("1.9", False)]
-    assert rows["Pixels off by less than 5 grey levels"] == [("36.0 %", True), ("35.9 %", False), DASH]
+    assert rows["Mean difference (L1)"] == [("0.14", True), ("0.2", False), ("0.3", False)]
+    assert rows["Sharpness (1: as real)"] == [("0.8", True), ("0", False), ("1.9", False)]
+    assert rows["Within 5 grey levels"] == [("36.0 %", True), ("35.9 %", False), DASH]
     assert "Images" not in rows
     assert rows["Own idea"] == [("12.5", False), DASH, DASH]
 

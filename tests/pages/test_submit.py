@@ -132,7 +132,8 @@ def test_a_session_that_ended(anonymous_client: Client, generator: Generator) ->
 def test_a_forged_or_old_token(alice: User, generator: Generator, htmx: bool) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
-    response = send(client, generator, picture(), headers=HTMX if htmx else None)
+    headers = HTMX | {"HX-Target": "form-feedback"}
+    response = send(client, generator, picture(), headers=headers if htmx else None)
     assert response.status_code == 403
     assert not Translation.objects.exists()
     if htmx:  # a new token comes along, so that the next press works
