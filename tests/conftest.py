@@ -12,7 +12,7 @@ import pytest
 
 from scripts.browser import Browser as Chromium
 from scripts.browser import find
-from tests.support.broker import Broker
+from tests.support.broker import Broker, forget_connections
 from tests.support.live import LiveStack
 from tests.support.postgres import Postgres
 from tests.support.s3 import S3Server
@@ -119,6 +119,7 @@ def broker(settings: Settings) -> Iterator[Broker]:
     """A broker where the settings expect one. Without this fixture none runs, as in an outage."""
     server = Broker(settings.BROKER_SOCKET)
     server.start()
+    forget_connections()
     yield server
     server.close()
 

@@ -13,7 +13,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from mapgan_site.storages import PrivateS3Storage
-from tests.support.broker import Broker
+from tests.support.broker import Broker, forget_connections
 from tests.support.live import ROOT, clean_environment
 
 PATHS = (
@@ -201,6 +201,7 @@ def test_publishing_to_a_dead_broker_fails_at_once(settings: Settings) -> None:
     from celery import current_app
     from kombu.exceptions import OperationalError
 
+    forget_connections()
     started = time.monotonic()
     with pytest.raises(OperationalError):
         current_app.send_task("translator.translate", args=["x"], retry=False)

@@ -16,6 +16,16 @@ from tests.support.processes import spawn
 from tests.support.waiting import wait_until
 
 
+def forget_connections() -> None:
+    """Let the Celery app of this process publish through new connections, as a new process would."""
+    from celery import current_app
+    from kombu import pools
+
+    pools.reset()
+    current_app._after_fork()
+    current_app.__dict__.pop("amqp", None)  # it holds the producers
+
+
 class Broker:
     """Started, killed, wiped and started again by a test."""
 
