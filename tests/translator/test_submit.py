@@ -19,7 +19,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts.models import User
 from jobs.models import JobState
-from tests.support.broker import Broker
+from tests.support.broker import Broker, forget_connections
 from tests.translator.factories import (
     encoded,
     generator_file,
@@ -200,13 +200,12 @@ def test_a_failing_publish_does_not_remove_what_was_committed(
 
     settings_url = current_app.conf.broker_url
     current_app.conf.broker_url = "nonsense://"  # kombu raises KeyError, which nobody expects
-    current_app.pool.force_close_all()
-    current_app.__dict__.pop("amqp", None)
+    forget_connections()
     try:
         with pytest.raises(Exception, match="nonsense"):
             submitted(alice, generator)
     finally:
         current_app.conf.broker_url = settings_url
-        current_app.__dict__.pop("amqp", None)
+        forget_connections()
     translation = Translation.objects.get()
     assert set(translation.storage_keys) <= stored_files()
