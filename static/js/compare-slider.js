@@ -35,6 +35,7 @@ class CompareSlider extends HTMLElement {
     this.addEventListener("pointerdown", this);
     this.addEventListener("pointermove", this);
     this.addEventListener("dragstart", (event) => event.preventDefault());
+    this.addEventListener("mousedown", (event) => event.preventDefault()); // it would take the focus away again
     this.setAttribute("ready", "");
     this.#show();
   }
