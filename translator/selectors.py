@@ -5,15 +5,19 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from accounts.models import User
 from jobs.models import JobState
 from translator.models import Direction, Generator, GeneratorState, Translation, Visibility
 
 Person = User | AnonymousUser
+
+WORKER_PATIENCE = timedelta(seconds=20)  # an idle worker takes up work within a second
 
 IS_PUBLIC = Q(visibility=Visibility.PUBLIC, state=JobState.SUCCEEDED)
 
@@ -74,6 +78,21 @@ def generators_offered(user: Person) -> QuerySet[Generator]:
     """The generators this person may choose, the newest version of a name first."""
     offered = [GeneratorState.PUBLISHED, *([GeneratorState.TRIAL] if is_staff(user) else [])]
     return Generator.objects.filter(state__in=offered)
+
+
+def generators_behind(rows: QuerySet[Translation]) -> QuerySet[Generator]:
+    """The generators that made these, retired ones too: what a list of them can be narrowed to."""
+    return Generator.objects.filter(Exists(rows.order_by().filter(generator=OuterRef("pk"))))
+
+
+def nobody_translates(translation: Translation) -> bool:
+    """Whether it waits although nothing else is being worked on: no worker there, or none that hears of it.
+
+    The rows tell, not the broker: a page that asks every second must not wait for a server that is away.
+    """
+    if translation.state != JobState.QUEUED or timezone.now() - translation.queued_at < WORKER_PATIENCE:
+        return False
+    return not Translation.objects.filter(state=JobState.RUNNING).exists()
 
 
 def generator_visible(*, user: Person, generator_id: uuid.UUID) -> Generator:

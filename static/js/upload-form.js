@@ -5,6 +5,11 @@
 import { announce } from "./interface.js";
 import { HEADER_BYTES, readHeader } from "./picture-header.js";
 
+const WORDS = {
+  413: "This file is larger than this site accepts. Save it as JPEG or WebP, or scale it down.",
+  429: "That was a lot in a short time. Wait a minute, then try again.",
+};
+
 const form = document.getElementById("translate-form");
 if (form) start(form);
 
@@ -179,7 +184,8 @@ function start(form) {
     fail("The picture could not be sent: no answer from the server. Everything is kept here; try again.");
   });
   form.addEventListener("htmx:responseError", ({ detail }) => {
-    fail(`The server could not take it (error ${detail.xhr.status}). Everything is kept here; try again in a moment.`);
+    const { status } = detail.xhr;
+    fail(`${WORDS[status] ?? `The server could not take it (error ${status}). Try again in a moment.`} Everything is kept here.`);
   });
 
   /* Back from the result: the browser shows this page as it was, and a new press means a new translation. */

@@ -59,8 +59,17 @@ def test_publish_and_hide(clients: Clients, alice: User, generator: Generator) -
     assert "Everybody can see it now" in text_of(shared)
     assert f"/translations/{row.pk}/" in clients["nobody"].get("/gallery/").content.decode()
     hidden = clients["alice"].post(address, {"visibility": "private"}, follow=True)
-    assert "Only you can see it now" in text_of(hidden)
+    assert "Only you and the staff of this site can see it now" in text_of(hidden)
     assert clients["nobody"].get(f"/translations/{row.pk}/").status_code == 404
+
+
+def test_what_is_not_done_is_not_said_to_be_there(
+    alice_client: Client, alice: User, generator: Generator
+) -> None:
+    row = submitted(alice, generator)
+    said = alice_client.post(f"/translations/{row.pk}/visibility/", {"visibility": "public"}, follow=True)
+    assert "once it is done" in text_of(said)
+    assert "Everybody can see it now" not in text_of(said)
 
 
 def test_nonsense_changes_nothing(alice_client: Client, alice: User, generator: Generator) -> None:
@@ -72,7 +81,8 @@ def test_nonsense_changes_nothing(alice_client: Client, alice: User, generator: 
 def test_staff_moderate_but_publish_nothing(clients: Clients, alice: User, generator: Generator) -> None:
     row = translated(alice, generator, visibility="public")
     carol, address = clients["carol"], f"/translations/{row.pk}/visibility/"
-    carol.post(address, {"visibility": "private"})
+    hidden = carol.post(address, {"visibility": "private"}, follow=True)
+    assert "Only its owner and the staff" in text_of(hidden)
     row.refresh_from_db()
     assert row.visibility == "private"
     refused = carol.post(address, {"visibility": "public"}, follow=True)

@@ -37,6 +37,17 @@ def test_waiting(alice_client: Client, alice: User, bob: User, generator: Genera
     assert "HX-Request" in fragment["Vary"]
 
 
+def test_waiting_for_nobody(alice_client: Client, alice: User, generator: Generator) -> None:
+    words = "No worker is at work right now"
+    row = submitted(alice, generator)
+    address = f"/translations/{row.pk}/status/"
+    assert words not in text_of(alice_client.get(address, headers=HTMX))
+    put(row, queued_at=timezone.now() - timedelta(seconds=40))
+    assert words in text_of(alice_client.get(address, headers=HTMX))
+    put(submitted(alice, generator), state=JobState.RUNNING, attempt=1)  # somebody is busy with another one
+    assert words not in text_of(alice_client.get(address, headers=HTMX))
+
+
 def test_running(alice_client: Client, alice: User, generator: Generator) -> None:
     row = put(
         submitted(alice, generator),

@@ -45,11 +45,12 @@ def test_samples_lead_strangers_to_the_form_and_members_to_a_translation(
     assert "csrfmiddlewaretoken" not in stranger  # shared caches keep this page
     page = clients["alice"].get("/").content.decode()
     assert '<input type="hidden" name="sample" value="harbour">' in page
-    response = clients["alice"].post(
-        "/translate/", {"sample": "harbour", "generator": str(generator.pk), "visibility": "private"}
-    )
-    assert response.status_code == 302
-    assert clients["alice"].get(response["Location"]).status_code == 200
+    key = page.split('name="key" value="')[1].split('"')[0]
+    form = {"sample": "harbour", "generator": str(generator.pk), "visibility": "private", "key": key}
+    first, second = (clients["alice"].post("/translate/", form) for _ in range(2))  # a double click
+    assert first.status_code == 302
+    assert first["Location"] == second["Location"]
+    assert clients["alice"].get(first["Location"]).status_code == 200
 
 
 def test_recent_results_are_the_public_ones(clients: Clients, alice: User, generator: Generator) -> None:

@@ -59,6 +59,17 @@ def test_mine_filtered(alice_client: Client, alice: User, generator: Generator) 
         assert order(alice_client.get(f"/translations/?{query}")) == [str(row.pk) for row in expected], query
 
 
+def test_the_filter_offers_what_one_s_own_rows_were_made_with(
+    alice_client: Client, alice: User, generator: Generator
+) -> None:
+    generator_import(source=generator_file("unused", shade=0.5, title="Never used"), publish=True)
+    translated(alice, generator)
+    generator_retire(generator=generator)
+    html = alice_client.get("/translations/").content.decode()
+    assert f'value="{generator.pk}"' in html
+    assert "Never used" not in html
+
+
 def test_only_unfinished_ones_are_asked_about(
     alice_client: Client, alice: User, generator: Generator
 ) -> None:

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from translator.models import Visibility
+from translator.models import Translation, Visibility
 from translator.selectors import translation_managed, translation_owned
 from translator.services import (
     UploadRejected,
@@ -68,8 +68,14 @@ def visibility(request: HttpRequest, translation_id: uuid.UUID) -> HttpResponse:
     except (UploadRejected, PermissionDenied) as refusal:
         messages.error(request, str(refusal))
     else:
-        shared = wanted == Visibility.PUBLIC
-        messages.success(
-            request, "Everybody can see it now, in the gallery too." if shared else "Only you can see it now."
-        )
+        messages.success(request, _told(translation, by_owner=translation.owner_id == request.user.pk))
     return redirect("translator:detail", translation.pk)
+
+
+def _told(translation: Translation, *, by_owner: bool) -> str:
+    """What its visibility means now."""
+    if translation.visibility == Visibility.PRIVATE:
+        return f"Only {'you' if by_owner else 'its owner'} and the staff of this site can see it now."
+    if translation.is_public:
+        return "Everybody can see it now, in the gallery too."
+    return "Everybody will see it, in the gallery too, once it is done."

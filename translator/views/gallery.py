@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from translator import selectors
 from translator.forms import FilterForm
-from translator.models import Generator
-from translator.selectors import TranslationFilters, generator_visible, generators_offered
+from translator.selectors import TranslationFilters, generators_behind
 from translator.views.common import page_of, public_page
 
 
@@ -20,10 +17,7 @@ from translator.views.common import page_of, public_page
 def gallery(request: HttpRequest) -> HttpResponse:
     """What people share, newest first."""
     filters = TranslationFilters.from_query(request.GET)
-    generators = list(generators_offered(request.user))
-    if filters.generator and filters.generator not in {each.pk for each in generators}:
-        with suppress(Generator.DoesNotExist):  # a retired one, reached by a link from a result
-            generators.append(generator_visible(user=request.user, generator_id=filters.generator))
+    generators = list(generators_behind(selectors.gallery()))
     return render(
         request,
         "translator/gallery.html",

@@ -35,6 +35,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "generator": first,
             "samples": list(sample_maps()) if first else [],
             "recent": gallery()[:RECENT],
+            "key": uuid.uuid4().hex,  # a double click on a sample is one submission
         },
     )
 

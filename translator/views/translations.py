@@ -22,8 +22,9 @@ from translator.forms import FilterForm
 from translator.models import Translation
 from translator.selectors import (
     TranslationFilters,
-    generators_offered,
+    generators_behind,
     is_staff,
+    nobody_translates,
     translation_visible,
     translations_of,
 )
@@ -50,6 +51,7 @@ def describe(request: HttpRequest, translation: Translation) -> dict[str, Any]:
         "can_manage": is_owner or staff,
         "show_details": staff,
         "position": queue_position(job=translation),
+        "nobody_works": nobody_translates(translation),
         "poll_seconds": poll_seconds(translation),
         "share_url": request.build_absolute_uri(reverse("translator:detail", args=[translation.pk])),
     }
@@ -95,7 +97,7 @@ def file(request: HttpRequest, translation_id: uuid.UUID, kind: str) -> HttpResp
 def mine(request: HttpRequest) -> HttpResponse:
     """One's own translations, newest first."""
     rows = translations_of(user=request.user, filters=TranslationFilters.from_query(request.GET))
-    generators = list(generators_offered(request.user))
+    generators = list(generators_behind(translations_of(user=request.user)))
     page = page_of(rows, request)
     return render(
         request,
