@@ -103,8 +103,9 @@ def fail(
 
 
 def cancel(model: type[Job], job_id: uuid.UUID | str, attempt: int) -> bool:
-    """End a running job that its owner no longer wants."""
-    return _finish(model, job_id, attempt, JobState.CANCELLED)
+    """End a running job, if its owner no longer wants it."""
+    wanted = _owned(model, job_id, attempt).filter(cancel_requested=True)
+    return bool(wanted.update(state=JobState.CANCELLED, finished_at=Now(), lease_expires_at=None, stage=""))
 
 
 def requeue(
@@ -116,14 +117,19 @@ def requeue(
     counted: bool = True,
     details: str = "",
 ) -> bool:
-    """Back to the queue, to be claimed after ``delay`` seconds.
+    """Back to the queue, to be claimed after ``delay`` seconds; what its owner cancelled ends cancelled.
 
     Args:
         counted: False when the attempt was no fault of the job (its worker was asked to stop): the cap rises
             by one, because ``attempt`` itself must never go back.
+
+    Returns:
+        Whether it is queued again.
     """
-    return bool(
-        _owned(model, job_id, attempt).update(
+    queued = (
+        _owned(model, job_id, attempt)
+        .filter(cancel_requested=False)
+        .update(
             state=JobState.QUEUED,
             lease_expires_at=None,
             published_at=None,
@@ -134,3 +140,6 @@ def requeue(
             error_details=details[-DETAILS_LIMIT:],
         )
     )
+    if not queued:
+        cancel(model, job_id, attempt)
+    return bool(queued)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import math
 import uuid
+from typing import Any
 
 from celery import current_app
 from django.db.models.functions import Now
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ChannelError, OperationalError
 
 from jobs.models import Job
 
@@ -35,3 +36,17 @@ def publish(model: type[Job], job_id: uuid.UUID | str, *, delay: float = 0.0) ->
         return False
     model._default_manager.filter(pk=job_id).update(published_at=Now())
     return True
+
+
+def messages_waiting(queue: str) -> int | None:
+    """How many messages no worker has taken yet; None, with a line in the log, when the broker is away."""
+    connection: Any = current_app.connection_for_write()
+    away: tuple[type[Exception], ...] = (OperationalError, OSError, *connection.connection_errors)
+    with connection:
+        try:
+            return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
+        except ChannelError:  # a queue nothing was ever sent to, or that is empty
+            return 0
+        except away as error:
+            logger.warning("The broker cannot be asked about queue %s (%s).", queue, error)
+            return None

@@ -227,7 +227,7 @@ def _stopped(reason: JobStopped, job: Job, attempt: Attempt) -> str:
 def _release(job: Job, attempt: Attempt) -> str:
     """Give it back, uncounted, because this worker stops; another may take it at once."""
     if not lifecycle.requeue(type(job), job.pk, attempt.number, counted=False):
-        return "lease lost"
+        return "cancelled, or lease lost"
     publish(type(job), job.pk)
     return "requeued, the worker is stopping"
 
@@ -240,6 +240,7 @@ def _retry_later(job: Job, attempt: Attempt, details: str) -> str:
         lifecycle.fail(*row, code="unavailable", message=UNAVAILABLE, details=details)
         return "failed (unavailable)"
     delay = backoff(attempt.number)
-    if lifecycle.requeue(*row, delay=delay, details=details):
-        publish(type(job), job.pk, delay=delay)
+    if not lifecycle.requeue(*row, delay=delay, details=details):
+        return "cancelled, or lease lost"
+    publish(type(job), job.pk, delay=delay)
     return f"requeued for {delay:.0f} s from now"

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from jobs.lifecycle import from_now
 from jobs.models import Job, JobState, default_max_attempts
-from jobs.publishing import publish
+from jobs.publishing import messages_waiting, publish
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +95,8 @@ def job_reconcile(*, model: type[Job]) -> ReconcileReport:
     rows = model._default_manager.all()
     orphaned = rows.filter(state=JobState.RUNNING, lease_expires_at__lt=Now())
     over = {"finished_at": Now(), "lease_expires_at": None, "stage": ""}
-    cancelled = orphaned.filter(cancel_requested=True).update(state=JobState.CANCELLED, **over)
+    unwanted = orphaned | rows.filter(state=JobState.QUEUED)
+    cancelled = unwanted.filter(cancel_requested=True).update(state=JobState.CANCELLED, **over)
     spent = Q(attempt__gte=F("max_attempts"))
     failed = (orphaned.filter(spent) | rows.filter(spent, state=JobState.QUEUED)).update(
         state=JobState.FAILED,
@@ -113,13 +114,23 @@ def job_reconcile(*, model: type[Job]) -> ReconcileReport:
 
 
 def _publish_forgotten(model: type[Job]) -> int:
-    """Publish queued rows that are due and that the broker has not been told of within the last while."""
+    """Publish queued rows that are due and that the broker has not been told of within the last while.
+
+    Only as many as there are rows more than messages: while no worker takes any, the broker must not fill up
+    with copies. Copies that hide a lost message are gone as soon as a worker has looked at them.
+    """
+    queued = model._default_manager.filter(state=JobState.QUEUED)
     unheard = Q(published_at=None) | Q(published_at__lt=from_now(-settings.JOB_REPUBLISH_SECONDS))
     due = Q(not_before=None) | Q(not_before__lte=Now())
-    waiting = model._default_manager.filter(unheard, due, state=JobState.QUEUED).order_by("queued_at", "id")
+    forgotten = queued.filter(unheard, due).order_by("queued_at", "id").values_list("pk", flat=True)
+    if not forgotten.exists():
+        return 0
+    messages = messages_waiting(model.QUEUE)
+    if messages is None:
+        return 0  # the broker is down: the next reconcile tries again
     published = 0
-    for job_id in waiting.values_list("pk", flat=True)[:REPUBLISH_BATCH]:
+    for job_id in forgotten[: min(max(queued.count() - messages, 0), REPUBLISH_BATCH)]:
         if not publish(model, job_id):
-            break  # the broker is down: the next reconcile tries again
+            break
         published += 1
     return published

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from django.db import transaction
@@ -12,6 +13,10 @@ from jobs.models import JobState
 from jobs.selectors import job_models, queue_position
 from jobs.services import job_cancel, job_enqueue, job_reconcile, job_retry
 from tests.jobs.conftest import Chore
+from tests.support.broker import Broker
+
+if TYPE_CHECKING:
+    from pytest_django.fixtures import SettingsWrapper
 
 pytestmark = pytest.mark.database
 
@@ -91,20 +96,52 @@ def test_a_retried_job_waits_behind_the_others(chore: Chore) -> None:
     assert queue_position(job=chore) == 1
 
 
-def test_a_rolled_back_job_is_never_published(
-    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+def test_a_job_is_published_when_its_transaction_commits_and_only_then(
+    transactional_db: None, broker: Broker
 ) -> None:
-    published: list[object] = []
-    monkeypatch.setattr("jobs.services.publish", lambda model, job_id: published.append(job_id))
     with transaction.atomic():
         job_enqueue(job=Chore.objects.create())
         transaction.set_rollback(True)
-    assert published == []
+    assert broker.queued(Chore.QUEUE) == 0
     with transaction.atomic():
         job = Chore.objects.create()
         job_enqueue(job=job)
-        assert published == []
-    assert published == [job.pk]
+        assert broker.queued(Chore.QUEUE) == 0
+    assert broker.queued(Chore.QUEUE) == 1
+    job.refresh_from_db()
+    assert job.published_at is not None
+
+
+def test_a_wiped_broker_is_told_again_but_never_flooded(
+    chore: Chore, broker: Broker, settings: SettingsWrapper
+) -> None:
+    settings.JOB_REPUBLISH_SECONDS = 0
+    Chore.objects.create()
+    assert job_reconcile(model=Chore).published == 2
+    for _ in range(3):  # no worker takes them
+        assert job_reconcile(model=Chore).published == 0
+    assert broker.queued(Chore.QUEUE) == 2
+    broker.wipe()
+    assert job_reconcile(model=Chore).published == 2
+
+
+def test_publishing_waits_for_a_broker_that_is_away(chore: Chore) -> None:
+    assert job_reconcile(model=Chore).published == 0
+    chore.refresh_from_db()
+    assert (chore.state, chore.published_at) == (JobState.QUEUED, None)
+
+
+def test_a_cancelled_job_is_not_queued_again(chore: Chore) -> None:
+    lifecycle.claim(Chore, chore.pk, "stopping")
+    assert job_cancel(job=chore)
+    assert not lifecycle.requeue(Chore, chore.pk, 1, counted=False)
+    chore.refresh_from_db()
+    assert chore.state == JobState.CANCELLED
+
+
+def test_a_queued_row_with_a_wish_to_cancel_is_cancelled(chore: Chore) -> None:
+    Chore.objects.filter(pk=chore.pk).update(cancel_requested=True)
+    assert job_reconcile(model=Chore).cancelled == 1
 
 
 def test_every_concrete_job_model_is_reconciled() -> None:
