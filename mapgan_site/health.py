@@ -72,12 +72,10 @@ def _broker() -> tuple[Part, Part]:
     """The broker, and who signed its presence list lately."""
     with presence.client(PATIENCE_SECONDS / 3) as broker:
         problem = probes.broker_problem(broker)
-        if problem and not problem.startswith("The broker may"):
-            return _part(problem), _part("Not known without the broker.")
         try:
             counts = probes.parts_at_work(broker)
-        except redis.RedisError:
-            return _part("The broker does not answer."), _part("Not known without the broker.")
+        except (redis.RedisError, OSError):
+            return _part(problem or "The broker does not answer."), _part("Not known without the broker.")
     silent = [role for role, count in counts.items() if not count]
     workers = _part(f"Not heard of lately: {', '.join(silent)}." if silent else None, **counts)
     return _part(problem), workers

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-SOCKET_PATH_LIMIT = 103  # bytes: sun_path holds 108 on Linux and 104 on macOS, with the closing NUL
+# Bytes. sun_path holds 108 on Linux and 104 on macOS with the closing NUL; supervisord binds its socket under a
+# name that is longer by its process number first.
+SOCKET_PATH_LIMIT = 95
 
 # Not TMPDIR: a shell with another one would look for the broker elsewhere. The folder in it is private.
 SHORT_FOLDERS = Path("/tmp")  # noqa: S108
