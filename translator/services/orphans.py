@@ -17,7 +17,14 @@ logger = logging.getLogger(__name__)
 
 HOUR = timedelta(hours=1)
 BATCH = 500  # ids in one query
-SUSPICIOUS = 200
+HANDFUL = 10  # what crashes leave in a small site, without being suspicious
+SHARE = 10  # in a larger one: a tenth of what is in use
+
+TOO_MANY = (
+    "%d of %d objects under %s/ belong to no row of this database: nothing was deleted there. They may be "
+    "another site's, or this may be the wrong database. If they are what crashes left (a fresh site has "
+    "nothing else yet), run `manage.py sweep_orphans --force`."
+)
 
 REFERENCES: tuple[tuple[str, type[models.Model], tuple[str, ...]], ...] = (
     (TRANSLATIONS, Translation, ("original", "original_thumbnail", "result", "result_thumbnail")),
@@ -28,8 +35,9 @@ REFERENCES: tuple[tuple[str, type[models.Model], tuple[str, ...]], ...] = (
 def orphans_sweep(*, older_than: timedelta = HOUR, force: bool = False) -> int:
     """Delete every object of ours that no row names and that is older than ``older_than``.
 
-    The age spares what is being stored at this moment and has no row yet. More orphans than objects in use
-    means a wrong database or bucket rather than crashes; then nothing is deleted.
+    The age spares what is being stored at this moment and has no row yet. Nothing in use at all, or more
+    orphans than crashes explain, means a wrong database, or a bucket that another site shares; then nothing
+    is deleted and an error is logged. (So it is too when the very first upload of a fresh site crashed.)
 
     Args:
         force: delete however many there are.
@@ -48,11 +56,9 @@ def orphans_sweep(*, older_than: timedelta = HOUR, force: bool = False) -> int:
         for keys in _batches(walk(folder)):
             seen += len(keys)
             orphans += _unreferenced(keys, model, columns)
-        if len(orphans) > max(SUSPICIOUS, seen / 2) and not force:
-            logger.error(
-                "%d of %d objects under %s/ belong to no row: nothing was deleted. If database and bucket "
-                "are the right ones, run `manage.py sweep_orphans --force`.", len(orphans), seen, folder,
-            )  # fmt: skip
+        if _is_suspicious(len(orphans), seen - len(orphans)) and not force:
+            if any(_is_older(key, limit) for key in orphans):
+                logger.error(TOO_MANY, len(orphans), seen, folder)
             continue
         old = [key for key in orphans if _is_older(key, limit)]
         remove(old)
@@ -60,6 +66,10 @@ def orphans_sweep(*, older_than: timedelta = HOUR, force: bool = False) -> int:
     if swept:
         logger.info("Removed %d stored objects that no row refers to.", swept)
     return swept
+
+
+def _is_suspicious(orphans: int, in_use: int) -> bool:
+    return orphans > (max(HANDFUL, in_use // SHARE) if in_use else 0)
 
 
 def _batches(keys: Iterable[str]) -> Iterator[list[str]]:

@@ -17,7 +17,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The one safety that can be taken off."""
-        words = "also when most objects look like orphans (check database and bucket first)"
+        words = "also when so many look like orphans that they may be another site's (check first)"
         parser.add_argument("--force", action="store_true", help=words)
 
     def handle(self, *args: Any, **options: Any) -> None:
