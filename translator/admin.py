@@ -1,4 +1,7 @@
-"""The administration: publish and retire generators, look at translations but at nobody's pictures."""
+"""The administration: publish and retire generators, moderate translations.
+
+Its pages show no pictures; staff open those on the site itself, where they may look at anybody's.
+"""
 
 from __future__ import annotations
 
