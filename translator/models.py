@@ -99,6 +99,9 @@ class Translation(Job):
     visibility = models.CharField(max_length=7, choices=Visibility.choices, default=Visibility.PRIVATE)
     filename = models.CharField(max_length=120, blank=True, help_text="Made safe; for display only.")
     idempotency_key = models.CharField(max_length=64, blank=True, editable=False)
+    idempotency_digest = models.CharField(
+        max_length=64, blank=True, editable=False, help_text="Of the request that came with the key."
+    )
 
     original = models.CharField(max_length=200, editable=False)
     original_thumbnail = models.CharField(max_length=200, editable=False)

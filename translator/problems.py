@@ -32,6 +32,10 @@ INTERNAL = "Something went wrong on our side."
 
 
 MISSING = (Http404, Generator.DoesNotExist, Translation.DoesNotExist, exceptions.NotFound)
+REFUSALS = {  # any other refusal of an upload is a 400
+    "too_large": status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
+    "idempotency_key_reused": status.HTTP_422_UNPROCESSABLE_ENTITY,
+}
 UNREADABLE = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent, UnreadablePostError)
 
 
@@ -86,7 +90,7 @@ def _known(error: Exception) -> Response | None:
         return problem(400, "The request cannot be read.", "unreadable")
     if isinstance(error, UploadRejected):
         fault = {"field": error.field, "code": error.code, "message": error.message}
-        return problem(413 if error.code == "too_large" else 400, error.message, error.code, errors=[fault])
+        return problem(REFUSALS.get(error.code, 400), error.message, error.code, errors=[fault])
     if isinstance(error, exceptions.APIException):
         return _from_rest(error)
     return _outage(error)

@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from tests.translator.factories import generator_file, opened, picture, pixels, run
 from translator.models import Generator, Translation
-from translator.services import generator_import
+from translator.services import generator_import, generator_retire
 
 URL = "/api/v1/translations/"
 Api = Callable[[User | None], APIClient]
@@ -155,3 +155,20 @@ def test_repeating_with_a_key(api_of: Api, alice: User, generator: Generator) ->
     assert (first.status_code, again.status_code) == (202, 202)
     assert first.json()["id"] == again.json()["id"]
     assert Translation.objects.count() == 1
+
+
+def test_a_key_that_was_used_for_another_picture(api_of: Api, alice: User, generator: Generator) -> None:
+    headers = {"Idempotency-Key": "2f8c"}
+    post(api_of(alice), generator, headers=headers)
+    response = post(api_of(alice), generator, headers=headers, image=upload(picture(seed=1)))
+    assert (response.status_code, response.json()["code"]) == (422, "idempotency_key_reused")
+    assert faults(response) == {("Idempotency-Key", "idempotency_key_reused")}
+
+
+def test_repeating_after_the_generator_retired(api_of: Api, alice: User, generator: Generator) -> None:
+    headers = {"Idempotency-Key": "2f8c"}
+    first = post(api_of(alice), generator, headers=headers).json()
+    generator_retire(generator=generator)
+    again = post(api_of(alice), generator, headers=headers)
+    assert (again.status_code, again.json()["id"]) == (202, first["id"])
+    assert faults(post(api_of(alice), generator)) == {("generator", "does_not_exist")}

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from django.conf import settings
+from django.db import connections
 from PIL import Image
 
 from accounts.models import User
@@ -18,6 +22,8 @@ from tests.mapgan.generators import make_generator
 from translator import tasks
 from translator.models import Generator, Translation
 from translator.services import generator_import, translation_submit
+
+T = TypeVar("T")
 
 
 def pixels(width: int = 48, height: int = 32, *, seed: int = 0) -> RGB:
@@ -77,6 +83,21 @@ def run(translation: Translation) -> Translation:
     tasks.translate(str(translation.pk))
     translation.refresh_from_db()
     return translation
+
+
+def at_once(number: int, work: Callable[[int], T]) -> list[T]:
+    """What ``work`` returns in that many threads which start together, each with a connection of its own."""
+    start = threading.Barrier(number)
+
+    def begin(index: int) -> T:
+        try:
+            start.wait()
+            return work(index)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(begin, range(number)))
 
 
 def stored_files() -> set[str]:

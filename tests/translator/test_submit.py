@@ -8,6 +8,7 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from accounts.models import User
 from jobs.models import JobState
 from tests.support.broker import Broker, forget_connections
 from tests.translator.factories import (
+    at_once,
     encoded,
     generator_file,
     opened,
@@ -129,7 +131,7 @@ def test_only_generators_on_offer(alice: User, carol: User, state: str) -> None:
         generator_retire(generator=generator)
     with pytest.raises(UploadRejected) as refused:
         submitted(alice, generator)
-    assert (refused.value.code, refused.value.field) == ("unknown_generator", "generator")
+    assert (refused.value.code, refused.value.field) == ("does_not_exist", "generator")
     if state == "trial":
         assert submitted(carol, generator).pk  # staff try it
 
@@ -149,6 +151,39 @@ def test_the_same_idempotency_key_is_the_same_translation(
     assert stored_files() == files
     assert submitted(alice, generator, idempotency_key="k2") != first
     assert submitted(bob, generator, idempotency_key="k1") != first
+
+
+def test_a_repetition_is_answered_after_the_generator_retired(alice: User, generator: Generator) -> None:
+    first = submitted(alice, generator, idempotency_key="k1")
+    generator_retire(generator=generator)
+    assert submitted(alice, generator, idempotency_key="k1") == first
+
+
+@pytest.mark.database
+@pytest.mark.parametrize(
+    "other", [{"data": picture(seed=1)}, {"visibility": "public"}, {"seed": 5}, "generator"]
+)
+def test_a_key_is_for_one_request(alice: User, generator: Generator, other: dict[str, Any] | str) -> None:
+    submitted(alice, generator, idempotency_key="k1")
+    files = stored_files()
+    if isinstance(other, str):
+        generator, other = generator_import(source=generator_file("other"), publish=True), {}
+        files = stored_files()
+    with pytest.raises(UploadRejected) as refused:
+        submitted(alice, generator, idempotency_key="k1", **other)
+    assert (refused.value.code, refused.value.field) == ("idempotency_key_reused", "Idempotency-Key")
+    assert stored_files() == files
+    assert Translation.objects.count() == 1
+
+
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_the_same_request_many_times_at_once(alice: User, generator: Generator) -> None:
+    files = stored_files()
+    rows = at_once(4, lambda _: submitted(alice, generator, idempotency_key="k1"))
+    assert Translation.objects.count() == 1
+    assert {row.pk for row in rows} == {Translation.objects.get().pk}
+    assert stored_files() - files == set(Translation.objects.get().storage_keys)
 
 
 # --- Failures leave nothing ------------------------------------------------------------------------------

@@ -18,10 +18,10 @@ from rest_framework.response import Response
 from accounts.models import User
 from translator.api.base import JSON, ApiView, problems
 from translator.downloads import TRANSLATION_FILES, file_response
+from translator.models import Generator
 from translator.problems import Conflict
 from translator.selectors import (
     gallery,
-    generators_offered,
     translation_managed,
     translation_owned,
     translation_visible,
@@ -74,7 +74,8 @@ class TranslationsView(ApiView):
             OpenApiParameter(
                 "Idempotency-Key",
                 location="header",
-                description="Up to 64 visible ASCII characters. The same key again: the same translation.",
+                description="Up to 64 visible ASCII characters. The same request under the same key is "
+                "answered with the same translation; another one under it is refused with 422.",
             ),
             OpenApiParameter(
                 "Location",
@@ -84,7 +85,7 @@ class TranslationsView(ApiView):
                 description="Where to watch it.",
             ),
         ],
-        responses={202: TranslationDetailSerializer, **problems(400, 401, 403, 413, 415, 503)},
+        responses={202: TranslationDetailSerializer, **problems(400, 401, 403, 413, 415, 422, 503)},
     )
     def post(self, request: Request) -> Response:
         """Submit a picture. It is decoded in full before it is accepted, and translated soon after."""
@@ -92,7 +93,8 @@ class TranslationsView(ApiView):
         form.is_valid(raise_exception=True)
         values = form.validated_data
         user = _signed_in(request)
-        generator = generators_offered(user).filter(pk=values["generator"]).first()
+        # On offer or not: a request that is repeated may name one that has retired meanwhile.
+        generator = Generator.objects.filter(pk=values["generator"]).first()
         if generator is None:
             raise ValidationError({"generator": ["There is no such generator on offer."]}, "does_not_exist")
         translation = translation_submit(

@@ -5,7 +5,9 @@ Existing rows are changed column by column, by UPDATE: `save` would overwrite a 
 
 from __future__ import annotations
 
+import hashlib
 import secrets
+from dataclasses import dataclass
 from functools import partial
 from typing import IO, Any
 
@@ -17,10 +19,43 @@ from accounts.models import User
 from jobs.services import job_cancel, job_enqueue, job_retry
 from translator.models import Generator, Translation, Visibility
 from translator.selectors import generators_offered
-from translator.services.uploads import Picture, UploadRejected, display_name, read_picture
+from translator.services.uploads import Picture, UploadRejected, display_name, read_capped, read_picture
 from translator.storage import Stash, StorageUnavailable, remove, translation_key
 
 SEEDS = 2**31  # what a 32-bit signed column holds
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What a repetition of the same request is known by.
+
+    Attributes:
+        key: the client's; empty when it sent none.
+        digest: of what was asked under it.
+    """
+
+    owner: User
+    key: str
+    digest: str
+
+    def earlier(self) -> Translation | None:
+        """What it was answered with before.
+
+        Raises:
+            UploadRejected: the key was used for another request.
+        """
+        if not self.key:
+            return None
+        rows = Translation.objects.select_related("generator")
+        row = rows.filter(owner=self.owner, idempotency_key=self.key).first()
+        # Rows older than the digest have none.
+        if row is not None and row.idempotency_digest not in {"", self.digest}:
+            raise UploadRejected(
+                "idempotency_key_reused",
+                "This key belongs to another request. Use a new one for each.",
+                field="Idempotency-Key",
+            )
+        return row
 
 
 def translation_submit(
@@ -41,36 +76,36 @@ def translation_submit(
     Args:
         data: the upload; an open file is read only as far as the limit.
         seed: of the generator's noise; drawn when None.
-        idempotency_key: a second submission of one owner with the same key returns the first's row.
+        idempotency_key: the same request of one owner under the same key returns the first's row.
 
     Raises:
-        UploadRejected: the picture, generator or visibility is not acceptable.
+        UploadRejected: the picture, generator or visibility is not acceptable, or the key was another's.
         StorageError: the storage or the database cannot take it.
     """
     if visibility not in Visibility.values:
         raise UploadRejected("invalid_choice", "Choose private or public.", field="visibility")
-    if not generators_offered(owner).filter(pk=generator.pk).exists():
-        raise UploadRejected("unknown_generator", "This generator is not on offer.", field="generator")
-    earlier = _submitted_before(owner, idempotency_key)
+    content = read_capped(data)
+    request = _Request(owner, idempotency_key, _digest(generator, visibility, seed, content))
+    earlier = request.earlier()  # before anything that may have changed since, such as what is on offer
     if earlier is not None:
         return earlier
-    picture = read_picture(data)
+    if not generators_offered(owner).filter(pk=generator.pk).exists():
+        raise UploadRejected("does_not_exist", "There is no such generator on offer.", field="generator")
+    picture = read_picture(content)
     row = Translation(
         owner=owner,
         generator=generator,
         visibility=visibility,
         filename=display_name(filename),
-        idempotency_key=idempotency_key,
-        width=picture.width,
-        height=picture.height,
-        source_format=picture.source_format,
-        source_bytes=picture.source_bytes,
         seed=secrets.randbelow(SEEDS) if seed is None else seed,
+        idempotency_key=request.key,
+        idempotency_digest=request.digest if request.key else "",
+        **picture.facts,
     )
     try:
         _store_and_insert(row, picture)
     except IntegrityError:  # the same key, submitted twice at the same time
-        earlier = _submitted_before(owner, idempotency_key)
+        earlier = request.earlier()
         if earlier is None:
             raise
         return earlier
@@ -79,10 +114,9 @@ def translation_submit(
     return row
 
 
-def _submitted_before(owner: User, key: str) -> Translation | None:
-    if not key:
-        return None
-    return Translation.objects.select_related("generator").filter(owner=owner, idempotency_key=key).first()
+def _digest(generator: Generator, visibility: str, seed: int | None, content: bytes) -> str:
+    asked = f"{generator.pk}\n{visibility}\n{'' if seed is None else seed}\n"
+    return hashlib.sha256(asked.encode() + content).hexdigest()
 
 
 def _store_and_insert(row: Translation, picture: Picture) -> None:

@@ -46,6 +46,12 @@ class Picture:
     source_format: str
     source_bytes: int
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a translation's columns keep of it."""
+        names = ("width", "height", "source_format", "source_bytes")
+        return {name: getattr(self, name) for name in names}
+
 
 def read_capped(data: bytes | IO[bytes] | File[Any]) -> bytes:
     """The upload's bytes; refuses before reading when it says it is too large.
@@ -68,13 +74,12 @@ def read_capped(data: bytes | IO[bytes] | File[Any]) -> bytes:
     return content
 
 
-def read_picture(data: bytes | IO[bytes] | File[Any]) -> Picture:
+def read_picture(content: bytes) -> Picture:
     """Decode the whole upload and encode it anew.
 
     Raises:
         UploadRejected: with the code of the `ImageError`.
     """
-    content = read_capped(data)
     with _decoding:
         try:
             decoded = decode(
