@@ -132,3 +132,19 @@ def test_the_connection_breaks(member: Page, guard: Guard, small_picture: dict[s
     member.context.set_offline(False)
     member.get_by_role("button", name="Translate").click()
     member.wait_for_url("**/translations/*-*/")
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [(413, "larger than this site accepts"), (429, "Wait a minute"), (502, "error 502")]
+)
+def test_answers_of_whatever_stands_before_the_site(
+    member: Page, guard: Guard, small_picture: dict[str, Any], status: int, words: str
+) -> None:
+    member.goto("/translate/")
+    member.locator("input[type=file]").set_input_files(small_picture)  # type: ignore[arg-type]
+    member.route("**/translate/", lambda route: route.fulfill(status=status, body="<html>a proxy</html>"))
+    with guard.expecting(f"status of {status}", f"Status Error Code {status}"):
+        member.get_by_role("button", name="Translate").click()
+        expect(member.locator("#form-feedback")).to_contain_text(words)
+    expect(member.get_by_role("button", name="Translate")).to_have_attribute("aria-disabled", "false")
+    assert member.locator("input[type=file]").evaluate("it => it.files[0].name") == "small.png"
