@@ -61,6 +61,11 @@ class Generator(models.Model):
         ordering = ["direction", "name", "-version"]
         constraints = [
             models.UniqueConstraint(fields=["name", "version"], name="translator_generator_version_once"),
+            models.UniqueConstraint(
+                fields=["name"],
+                condition=Q(state=GeneratorState.PUBLISHED),
+                name="translator_generator_published_once",
+            ),
             models.CheckConstraint(
                 condition=Q(direction__in=Direction.values), name="translator_generator_direction_known"
             ),

@@ -14,7 +14,16 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from accounts.models import User
 from jobs.models import JobState
 from tests.support.broker import Broker
-from tests.translator.factories import generator_file, opened, picture, pixels, run, stored_files, submitted
+from tests.translator.factories import (
+    at_once,
+    generator_file,
+    opened,
+    picture,
+    pixels,
+    run,
+    stored_files,
+    submitted,
+)
 from translator import tasks
 from translator.models import Generator
 from translator.services import GeneratorRejected, generator_import, generator_publish, generator_retire
@@ -98,6 +107,35 @@ def test_without_a_broker_it_is_imported_all_the_same(
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
         assert generator_import(source=generator_file(), sample_input=picture()).pk
+
+
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_the_same_file_many_times_at_once() -> None:
+    rows = at_once(4, lambda _: generator_import(source=generator_file(), publish=True))
+    row = Generator.objects.get()
+    assert {each.pk for each in rows} == {row.pk}
+    assert (row.version, row.state) == (1, "published")
+    assert stored_files() == {row.file}
+
+
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_versions_of_one_name_at_once() -> None:
+    files = [generator_file(shade=shade) for shade in (0.2, 0.4, 0.6, 0.8)]
+    at_once(4, lambda index: generator_import(source=files[index], publish=True))
+    assert sorted(Generator.objects.values_list("version", flat=True)) == [1, 2, 3, 4]
+    assert Generator.objects.filter(state="published").count() == 1
+    assert stored_files() == set(Generator.objects.values_list("file", flat=True))
+
+
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_publishing_several_versions_at_once_leaves_one() -> None:
+    rows = [generator_import(source=generator_file(shade=shade)) for shade in (0.2, 0.4, 0.6, 0.8)]
+    for _ in range(3):
+        at_once(4, lambda index: generator_publish(generator=rows[index]))
+        assert Generator.objects.filter(state="published").count() == 1
 
 
 # --- Commands --------------------------------------------------------------------------------------------

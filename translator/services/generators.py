@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from celery import current_app
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max
 from kombu.exceptions import OperationalError
 
@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 SAMPLE_TASK = "translator.draw_sample"
 SAMPLE_QUEUE = "translate"
+ATTEMPTS = (
+    20  # at a version number that others take at the same time; each clash means one of them is through
+)
 
 
 @dataclass(frozen=True)
@@ -94,14 +97,34 @@ def _store_and_insert(row: Generator, content: bytes, samples: _Samples) -> Gene
             row.sample_input = stash.save(generator_key(row.pk, "sample-input", "png"), samples.input)
         if samples.output:
             row.sample_output = stash.save(generator_key(row.pk, "sample-output", "png"), samples.output)
-        with transaction.atomic():
-            newest = Generator.objects.filter(name=row.name).aggregate(Max("version"))["version__max"]
-            row.version = (newest or 0) + 1
-            row.save(force_insert=True)
-            transaction.on_commit(stash.keep)
-            if samples.input and not samples.output:
-                transaction.on_commit(partial(_ask_for_sample, row))
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                _insert(row, stash)
+            except IntegrityError:
+                theirs = Generator.objects.filter(sha256=row.sha256).first()
+                if theirs is not None:  # the same file, imported at the same time
+                    stash.discard()
+                    return theirs
+                if attempt == ATTEMPTS:
+                    raise
+            else:
+                break
     return row
+
+
+def _insert(row: Generator, stash: Stash) -> None:
+    """As the next version of its name.
+
+    Raises:
+        IntegrityError: somebody else was quicker with this version, or with the same file.
+    """
+    with transaction.atomic():
+        newest = Generator.objects.filter(name=row.name).aggregate(Max("version"))["version__max"]
+        row.version = (newest or 0) + 1
+        row.save(force_insert=True)
+        transaction.on_commit(stash.keep)
+        if row.sample_input and not row.sample_output:
+            transaction.on_commit(partial(_ask_for_sample, row))
 
 
 def _ask_for_sample(generator: Generator) -> None:
@@ -117,7 +140,10 @@ def _ask_for_sample(generator: Generator) -> None:
 def generator_publish(*, generator: Generator) -> None:
     """Offer it to everybody. The published versions of its name retire but finish what they were asked."""
     with transaction.atomic():
-        others = Generator.objects.filter(name=generator.name, state=GeneratorState.PUBLISHED)
+        versions = Generator.objects.filter(name=generator.name)
+        # One after the other: whoever waits here retires what the one before published.
+        list(versions.select_for_update().order_by("version").values_list("pk"))
+        others = versions.filter(state=GeneratorState.PUBLISHED)
         others.exclude(pk=generator.pk).update(state=GeneratorState.RETIRED)
         _set_state(generator, GeneratorState.PUBLISHED)
 
