@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from mapgan.card import METADATA_KEY, GeneratorCard
 from mapgan.inference import IMAGE_INPUT, IMAGE_OUTPUT, NOISE_KEY
@@ -47,26 +47,8 @@ def make_card(**changes: Any) -> GeneratorCard:
     return GeneratorCard(**{**fields, **changes})
 
 
-def make_generator(
-    path: Path,
-    *,
-    colours: np.ndarray = FLIP,
-    brighten: bool = False,
-    noise: bool = False,
-    hash_of: str | None = None,
-    **card: Any,
-) -> GeneratorCard:
-    """Writes a generator that multiplies each pixel's colour by a matrix.
-
-    Args:
-        path: where.
-        colours: (3, 3) float32, the one weight.
-        brighten: also adds a tenth of the window's mean, so that windows differ as instance norm makes
-            them differ.
-        noise: also multiplies by a mask of an eighth of the resolution.
-        hash_of: a wrong hash for the card.
-        card: changed fields of the card.
-    """
+def _network(colours: np.ndarray, *, brighten: bool, noise: bool) -> ModelProto:
+    """The model without metadata."""
     shape = ["n", "h", "w", 3]
     inputs = [helper.make_tensor_value_info(IMAGE_INPUT, TensorProto.FLOAT, shape)]
     nodes = [helper.make_node("MatMul", [IMAGE_INPUT, "mix/kernel"], ["mixed"])]
@@ -93,6 +75,30 @@ def make_generator(
     graph = helper.make_graph(nodes, "negative", inputs, outputs, initializer=weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     model.ir_version = 8
+    return model
+
+
+def make_generator(
+    path: Path,
+    *,
+    colours: np.ndarray = FLIP,
+    brighten: bool = False,
+    noise: bool = False,
+    hash_of: str | None = None,
+    **card: Any,
+) -> GeneratorCard:
+    """Writes a generator that multiplies each pixel's colour by a matrix.
+
+    Args:
+        path: where.
+        colours: (3, 3) float32, the one weight.
+        brighten: also adds a tenth of the window's mean, so that windows differ as instance norm makes
+            them differ.
+        noise: also multiplies by a mask of an eighth of the resolution.
+        hash_of: a wrong hash for the card.
+        card: changed fields of the card.
+    """
+    model = _network(colours, brighten=brighten, noise=noise)
     digest = hash_of or weights_sha256(io.BytesIO(model.SerializeToString()))
     made = dataclasses.replace(make_card(), weights_sha256=digest, noise=noise, **card)
     metadata = {METADATA_KEY: made.to_json()}
