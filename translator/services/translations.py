@@ -102,6 +102,11 @@ def translation_submit(
         idempotency_digest=request.digest if request.key else "",
         **picture.facts,
     )
+    return _unless_submitted(row, picture, request)
+
+
+def _unless_submitted(row: Translation, picture: Picture, request: _Request) -> Translation:
+    """The row, stored; or the one that the same request made at the same time."""
     try:
         _store_and_insert(row, picture)
     except IntegrityError:  # the same key, submitted twice at the same time
