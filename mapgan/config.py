@@ -185,7 +185,7 @@ class TrainConfig:
             ConfigError: the run does not learn that direction.
         """
         if direction not in self.directions:
-            raise ConfigError(f"the run learns {self.direction} alone, not {direction}")
+            raise ConfigError(f"the run learns {' and '.join(self.directions)} alone, not {direction}")
         if self.model == "cyclegan":
             return {"sat2map": "a_to_b", "map2sat": "b_to_a"}[direction]
         return "generator"
