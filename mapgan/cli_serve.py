@@ -35,11 +35,22 @@ MAX_PARITY = {"fp32": 0.005, "fp16": 0.1}
 _PARITY_IMAGES = 2
 
 
+def _read_direction(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    """`--direction` by any of its names, as map2sat or sat2map."""
+    try:
+        return None if text is None else parse_direction(text)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+
+
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The .onnx file.")
 @click.option(
-    "--direction", metavar="DIR", help="map2sat or sat2map; a CycleGAN has both. [default: the run's]"
+    "--direction",
+    metavar="DIR",
+    callback=_read_direction,
+    help="map2sat or sat2map; a CycleGAN has both. [default: the run's]",
 )
 @click.option("--name", help="Short name: a-z, 0-9, dot, dash, underscore. [default: from --out]")
 @click.option("--title", help="What people see. [default: from the direction]")
@@ -80,17 +91,13 @@ def export(
     """
     if tiles and not data:
         raise click.UsageError("--tiles needs --evaluate")
-    try:
-        wanted = parse_direction(direction) if direction else None
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from error
     from mapgan.checkpoints import CheckpointError, load_generator
     from mapgan.datasets import DatasetError
     from mapgan.export import ExportError, export_generator
     from mapgan.inference import InferenceError
 
     with _explained(CheckpointError, CardError, ExportError, InferenceError, DatasetError, OSError):
-        network, config, step = load_generator(source, ema=not no_ema, direction=wanted)
+        network, config, step = load_generator(source, ema=not no_ema, direction=direction)
         draft = _draft(config, step, out, **texts)
         trial = out.with_name(f".{out.name}.trial")  # it bears the real name once it has proved itself
         try:
