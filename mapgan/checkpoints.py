@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -224,23 +224,32 @@ def _count_trained(arrays: Arrays) -> dict[str, int]:
     return counts
 
 
-def load_generator(path: Path, *, ema: bool = True) -> tuple[Any, TrainConfig, int]:
+def load_generator(
+    path: Path, *, ema: bool = True, direction: str | None = None
+) -> tuple[Any, TrainConfig, int]:
     """Build the generator of a run or checkpoint and fill in its weights.
 
     Args:
         path: a run's folder (its newest checkpoint) or a checkpoint's folder.
         ema: take the averaged weights when the run kept them.
+        direction: ``map2sat`` or ``sat2map``; None takes the one in the run's configuration.
 
     Returns:
-        The ``keras.Model``, the run's configuration, and the step.
+        The ``keras.Model``, the run's configuration with the direction of this generator, and the step.
 
     Raises:
-        CheckpointError: no checkpoint, a damaged one, or one that does not fit its configuration.
+        CheckpointError: no checkpoint, a damaged one, one that does not fit its configuration, or a
+            direction that the run did not learn.
     """
     from mapgan.networks import build_generator
 
     checkpoint = find(path)
     config = checkpoint.config
+    try:
+        config = replace(config, direction=direction or config.direction)
+        name = checkpoint.config.generator_for(config.direction)
+    except ConfigError as error:
+        raise CheckpointError(f"{checkpoint.path}: {error}") from error
     generator = build_generator(
         config.generator,
         width=config.generator_width,
@@ -250,10 +259,10 @@ def load_generator(path: Path, *, ema: bool = True) -> tuple[Any, TrainConfig, i
         upsample=config.upsample,
     )
     arrays = read_arrays(checkpoint)
-    found = _below("networks/generator/", arrays)
+    found = _below(f"networks/{name}/", arrays)
     if ema:
         # Only trained weights are averaged; BatchNorm's running statistics are the network's own.
-        found |= _below("ema/generator/", arrays)
+        found |= _below(f"ema/{name}/", arrays)
     assign(found, {weight.path: weight for weight in generator.weights}, checkpoint.path)
     return generator, config, checkpoint.step
 

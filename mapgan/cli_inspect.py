@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from mapgan.config import PRESETS, ConfigError, TrainConfig, parse_direction
+from mapgan.config import MODELS, PRESETS, ConfigError, TrainConfig, parse_direction, preset
 
 TABLE = (
     "l1",
@@ -28,8 +28,9 @@ TABLE = (
 @click.command()
 @click.argument("source", required=False, type=click.Path(path_type=Path, exists=True))
 @click.option("--preset", "preset_name", type=click.Choice(list(PRESETS)), help="Describe a preset instead.")
+@click.option("--model", type=click.Choice(MODELS), help="Of the preset. [default: pix2pix]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def inspect(*, source: Path | None, preset_name: str | None, as_json: bool) -> None:
+def inspect(*, source: Path | None, preset_name: str | None, model: str | None, as_json: bool) -> None:
     """Say what SOURCE is: a run's folder, a checkpoint's folder or a generator file.
 
     Of a run, the newest checkpoint is described: its step, the SHA-256 over all networks' weights,
@@ -39,12 +40,14 @@ def inspect(*, source: Path | None, preset_name: str | None, as_json: bool) -> N
     Examples:
       mapgan inspect runs/a --json
       mapgan inspect generators/pix2pix-map2sat.onnx
-      mapgan inspect --preset seed
+      mapgan inspect --preset seed --model cyclegan --json
     """
     if (source is None) == (preset_name is None):
         raise click.UsageError("give a run, a checkpoint or a file, or else --preset")
+    if model is not None and preset_name is None:
+        raise click.UsageError("--model goes with --preset; a run knows its own")
     if preset_name is not None:
-        found = _inspect_preset(PRESETS[preset_name])
+        found = _inspect_preset(preset(preset_name, model=model or "pix2pix"))
     elif source is not None and source.is_dir():
         found = _inspect_run(source)
     elif source is not None:
@@ -94,6 +97,7 @@ def _inspect_run(path: Path) -> dict[str, Any]:
         "parameters": sum(checkpoint.parameters.values()),
         "networks": checkpoint.parameters,
         "path": str(checkpoint.path),
+        "directions": list(config.directions),
         "config": config.to_dict(),
         "environment": checkpoint.environment,
         "card": {

@@ -17,7 +17,7 @@ import click
 from PIL import Image
 
 from mapgan.card import CardError, GeneratorCard, read_card
-from mapgan.config import PRESETS, TrainConfig
+from mapgan.config import PRESETS, ConfigError, TrainConfig, parse_direction, preset
 from mapgan.imageio import ImageError, decode, encode_png
 from mapgan.onnxfile import OnnxFileError, count_weights
 
@@ -35,9 +35,23 @@ MAX_PARITY = {"fp32": 0.005, "fp16": 0.1}
 _PARITY_IMAGES = 2
 
 
+def _read_direction(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    """`--direction` by any of its names, as map2sat or sat2map."""
+    try:
+        return None if text is None else parse_direction(text)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+
+
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The .onnx file.")
+@click.option(
+    "--direction",
+    metavar="DIR",
+    callback=_read_direction,
+    help="map2sat or sat2map; a CycleGAN has both. [default: the run's]",
+)
 @click.option("--name", help="Short name: a-z, 0-9, dot, dash, underscore. [default: from --out]")
 @click.option("--title", help="What people see. [default: from the direction]")
 @click.option("--training-data", default="not stated", show_default=True, help="What it was trained on.")
@@ -55,6 +69,7 @@ def export(
     *,
     source: Path,
     out: Path,
+    direction: str | None,
     precision: Precision,
     noise: bool,
     no_ema: bool,
@@ -72,6 +87,7 @@ def export(
     Examples:
       mapgan export runs/a --out city.onnx --title "City maps to satellite"
       mapgan export runs/a/checkpoints/step-00008000 --out a.onnx --evaluate maps --tiles holdout.tsv
+      mapgan export runs/cycle --direction sat2map --out drawn.onnx
     """
     if tiles and not data:
         raise click.UsageError("--tiles needs --evaluate")
@@ -81,7 +97,7 @@ def export(
     from mapgan.inference import InferenceError
 
     with _explained(CheckpointError, CardError, ExportError, InferenceError, DatasetError, OSError):
-        network, config, step = load_generator(source, ema=not no_ema)
+        network, config, step = load_generator(source, ema=not no_ema, direction=direction)
         draft = _draft(config, step, out, **texts)
         trial = out.with_name(f".{out.name}.trial")  # it bears the real name once it has proved itself
         try:
@@ -127,8 +143,9 @@ def _draft(config: TrainConfig, step: int, out: Path, **texts: str | None) -> Ge
 def train_command(config: TrainConfig) -> str:
     """The command that repeats a run; DATA and RUN stand for its folders."""
     parts = ["mapgan train"]
-    start = PRESETS.get(config.preset, TrainConfig())
+    start = TrainConfig()
     if config.preset in PRESETS:
+        start = preset(config.preset, model=config.model)
         parts.append(f"--preset {config.preset}")
     parts.append(f"--model {config.model} --direction {config.direction} --data DATA --out RUN")
     parts.append(f"--steps {config.steps} --checkpoint-every {config.checkpoint_every} --seed {config.seed}")

@@ -1,4 +1,4 @@
-"""``mapgan train``: from a folder of pairs to checkpoints, with a progress bar or JSON lines."""
+"""``mapgan train``: from a folder of pictures to checkpoints, with a progress bar or JSON lines."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXIT_FAILED = 1
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="A run's config.toml instead.")
 @click.option("--model", type=click.Choice(MODELS), help="What to train.")
 @click.option("--direction", metavar="DIR", help="map2sat (BtoA, the default) or sat2map (AtoB).")
-@click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder of pairs.")
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder of pictures.")
 @click.option("--out", "run", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
 @click.option("--steps", type=int, help="Updates in all.")
 @click.option("--checkpoint-every", type=int, help="Steps between checkpoints.")
@@ -47,16 +47,18 @@ def train(
     as_events: bool,
     **choices: Any,
 ) -> None:
-    """Train a generator on pairs of pictures.
+    """Train a generator on pairs of pictures, or a CycleGAN on two domains without pairs.
 
     DATA holds pictures with two halves side by side (left A, aerial; right B, map) in train/ or
-    flat, or two folders A/ and B/ with equal names. SIGTERM and Ctrl-C save and stop; --resume
-    goes on exactly where it stopped.
+    flat, or two folders A/ and B/ with equal names. A CycleGAN takes the same, and trainA/ and
+    trainB/, draws from A and B apart, and learns both directions at once. SIGTERM and Ctrl-C save
+    and stop; --resume goes on exactly where it stopped.
 
     \b
     Examples:
       mapgan train --preset draft --data maps --out runs/a --direction sat2map
       mapgan train --preset draft --data maps --out runs/a --direction sat2map --resume
+      mapgan train --preset draft --model cyclegan --data maps --out runs/cycle
       mapgan train --config runs/a/config.toml --data maps --out runs/b --set generator_width=32
     """
     config = _configure(run, resume=resume, **choices)
@@ -111,23 +113,31 @@ def _parse_setting(text: str) -> tuple[str, Any]:
 
 
 def _load(config: TrainConfig, data: Path, exclude: Path | None, *, skip_broken: bool) -> Any:
-    """Find, check and decode the training pairs; what is skipped is named on stderr."""
-    from mapgan import datasets
+    """Find, check and decode the training pictures; what is skipped is named on stderr."""
+    from mapgan import datasets, unpaired
 
     stems = datasets.read_stems(exclude) if exclude else []
+    cut: dict[str, Any] = {
+        "image_size": config.image_size,
+        "flip": config.flip,
+        "batch_size": config.batch_size,
+        "seed": config.seed,
+    }
+    if config.model == "cyclegan":
+        domains = unpaired.load_domains(data, config.load_size, exclude=stems, skip_broken=skip_broken)
+        _name(domains.problems)
+        return unpaired.UnpairedDataset(domains, **cut)
     pairs = datasets.load_pairs(
         datasets.find_pairs(data, exclude=stems), config.load_size, skip_broken=skip_broken
     )
-    for problem in pairs.problems:
+    _name(pairs.problems)
+    return datasets.PairedDataset(pairs, a_to_b=config.direction == "sat2map", **cut)
+
+
+def _name(problems: list[str]) -> None:
+    """Say what was left out, and why."""
+    for problem in problems:
         click.echo(f"skipped: {problem}", err=True)
-    return datasets.PairedDataset(
-        pairs,
-        image_size=config.image_size,
-        a_to_b=config.direction == "sat2map",
-        flip=config.flip,
-        batch_size=config.batch_size,
-        seed=config.seed,
-    )
 
 
 @contextmanager

@@ -14,13 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-MODELS: Final = ("pix2pix",)
+MODELS: Final = ("pix2pix", "cyclegan")
 DIRECTIONS: Final = ("map2sat", "sat2map")
 DIRECTION_ALIASES: Final = {"AtoB": "sat2map", "BtoA": "map2sat"}
 NORMS: Final = ("batch", "instance", "instance_affine")
 UPSAMPLES: Final = ("transposed", "resize")
 GAN_LOSSES: Final = ("bce", "lsgan")
 GENERATOR_PATTERN: Final = re.compile(r"unet_(16|32|64|128|256|512)|resnet_(6|9)")
+
+# Settings that only one model reads; in a run of the other they must keep their defaults.
+OWN_FIELDS: Final = {
+    "pix2pix": ("l1_weight",),
+    "cyclegan": ("cycle_weight", "identity_weight", "pool_size"),
+}
 
 # May differ between a run and its resumption: they say how long and how often, not what is learnt.
 RUN_LENGTH_FIELDS: Final = frozenset({"steps", "checkpoint_every", "keep_checkpoints", "log_every"})
@@ -36,8 +42,9 @@ class TrainConfig:
 
     Attributes:
         preset: name of the preset this came from; a label only.
-        model: ``pix2pix``.
+        model: ``pix2pix`` or ``cyclegan``.
         direction: ``map2sat`` (B to A) or ``sat2map`` (A to B); A, the left half, is the aerial one.
+            A CycleGAN learns both, and this one is exported unless the other is asked for.
         generator: ``unet_256`` (or another power of two), ``resnet_9``, ``resnet_6``.
         generator_width, discriminator_width: channels of the first layer.
         generator_norm, discriminator_norm: ``batch``, ``instance`` or ``instance_affine``.
@@ -46,10 +53,14 @@ class TrainConfig:
         image_size: side of the training crops, in pixels.
         load_size: side the pictures are resized to before the crop; equal means no crop.
         flip: mirror left and right half of the time.
-        batch_size: pairs a step.
+        batch_size: pairs a step, or pictures of each domain.
         gan_loss: ``bce`` on logits or ``lsgan``.
-        l1_weight: weight of mean |target - output| in the generator's loss.
-        learning_rate, beta_1, beta_2, epsilon: Adam's, the same for both networks.
+        l1_weight: Pix2Pix's, of mean |target - output| in the generator's loss.
+        cycle_weight: CycleGAN's, of mean |there and back - input| in each domain.
+        identity_weight: CycleGAN's, of mean |output - input| for a picture of the target domain, as a
+            share of ``cycle_weight``; 0 leaves the term out.
+        pool_size: CycleGAN's, generated pictures that are kept for D in each domain; 0 keeps none.
+        learning_rate, beta_1, beta_2, epsilon: Adam's, the same for all networks.
         decay_steps: the rate falls linearly to zero over this many last steps.
         ema_decay: of the running mean of the generator's weights; 0 keeps none.
         steps: length of the run.
@@ -79,6 +90,9 @@ class TrainConfig:
     batch_size: int = 1
     gan_loss: str = "bce"
     l1_weight: float = 100.0
+    cycle_weight: float = 10.0
+    identity_weight: float = 0.5
+    pool_size: int = 50
     learning_rate: float = 2e-4
     beta_1: float = 0.5
     beta_2: float = 0.999
@@ -119,13 +133,16 @@ class TrainConfig:
             "log_every",
         ):
             self._check_range(name, 1, math.inf)
-        for name in ("l1_weight", "decay_steps", "keep_checkpoints", "seed"):
+        for name in ("l1_weight", "cycle_weight", "identity_weight"):
+            self._check_range(name, 0, math.inf)
+        for name in ("pool_size", "decay_steps", "keep_checkpoints", "seed"):
             self._check_range(name, 0, math.inf)
         for name in ("dropout", "beta_1", "beta_2", "ema_decay"):
             self._check_range(name, 0, 1, below=True)
         for name in ("learning_rate", "epsilon"):
             self._check_range(name, 1e-12, 1)
         self._check_sizes()
+        self._check_own_fields()
 
     def _check_range(self, name: str, low: float, high: float, *, below: bool = False) -> None:
         """``low <= value <= high``, or ``< high`` with ``below``."""
@@ -147,6 +164,31 @@ class TrainConfig:
             )
         if self.decay_steps > self.steps:
             raise ConfigError(f"decay_steps ({self.decay_steps}) is longer than the run ({self.steps} steps)")
+
+    def _check_own_fields(self) -> None:
+        """A setting of another model would be ignored, and whoever made it would not know."""
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        for model, names in OWN_FIELDS.items():
+            for name in names:
+                if model != self.model and getattr(self, name) != defaults[name]:
+                    raise ConfigError(f"{name} is a setting of {model}; {self.model} does not use it")
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """The directions this run learns."""
+        return DIRECTIONS if self.model == "cyclegan" else (self.direction,)
+
+    def generator_for(self, direction: str) -> str:
+        """Name of the network that translates in ``direction``.
+
+        Raises:
+            ConfigError: the run does not learn that direction.
+        """
+        if direction not in self.directions:
+            raise ConfigError(f"the run learns {' and '.join(self.directions)} alone, not {direction}")
+        if self.model == "cyclegan":
+            return {"sat2map": "a_to_b", "map2sat": "b_to_a"}[direction]
+        return "generator"
 
     def rate_at(self, step: int) -> float:
         """Learning rate of the update that takes the run from ``step`` to ``step + 1``."""
@@ -272,12 +314,39 @@ PRESETS: Final[dict[str, TrainConfig]] = {
 }
 
 
+# As published: ResNet generators, least squares, instance norm without weights (Zhu et al. 2017).
+_CYCLEGAN: Final[dict[str, Any]] = {
+    "model": "cyclegan",
+    "generator": "resnet_9",
+    "generator_norm": "instance",
+    "discriminator_norm": "instance",
+    "dropout": 0.0,
+    "gan_loss": "lsgan",
+}
+# What a preset changes for CycleGAN, on top of what it says for Pix2Pix.
+CYCLEGAN_PRESETS: Final[dict[str, dict[str, Any]]] = {
+    # Six passes through a generator a step instead of one, so narrower and fewer of them.
+    "draft": {
+        **_CYCLEGAN,
+        "generator": "resnet_6",
+        "generator_width": 12,
+        "discriminator_width": 24,
+        "steps": 4_000,
+        "decay_steps": 1_500,
+    },
+    "seed": _CYCLEGAN,
+    "reference": _CYCLEGAN,
+    "quality": _CYCLEGAN,
+}
+
+
 def preset(name: str, **overrides: Any) -> TrainConfig:
-    """The named preset with some fields changed.
+    """The named preset with some fields changed; ``model="cyclegan"`` gives CycleGAN's form of it.
 
     Raises:
         ConfigError: an unknown preset or field, or values that make no sense together.
     """
     if name not in PRESETS:
         raise ConfigError(f"preset must be one of {', '.join(PRESETS)}, not {name!r}")
-    return TrainConfig.from_dict({**PRESETS[name].to_dict(), **overrides})
+    own = CYCLEGAN_PRESETS[name] if overrides.get("model") == "cyclegan" else {}
+    return TrainConfig.from_dict({**PRESETS[name].to_dict(), **own, **overrides})

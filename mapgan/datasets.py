@@ -57,12 +57,12 @@ def find_pairs(root: Path, split: str = "train", *, exclude: Iterable[str] = ())
         DatasetError: no such folder or split, no picture in it, a name without its counterpart, or
             an excluded stem that is not there (a typing error would let held-out tiles in).
     """
-    folder = _split_folder(root, split)
+    folder = split_folder(root, split)
     a_folder, b_folder = folder / "A", folder / "B"
     if a_folder.is_dir() and b_folder.is_dir():
-        pairs = _match(_pictures(a_folder), _pictures(b_folder), folder)
+        pairs = _match(list_pictures(a_folder), list_pictures(b_folder), folder)
     else:
-        pairs = [Pair(stem, path) for stem, path in _pictures(folder).items()]
+        pairs = [Pair(stem, path) for stem, path in list_pictures(folder).items()]
     if not pairs:
         raise DatasetError(f"no pictures ({', '.join(sorted(SUFFIXES))}) in {folder}")
     left_out = set(exclude)
@@ -164,15 +164,30 @@ def load_pairs(pairs: Sequence[Pair], size: int, *, skip_broken: bool = False) -
                     f"{pairs[index].a}: a half is {width}x{height}, most are {usual[0]}x{usual[1]}"
                 )
     problems = [broken[index] for index in sorted(broken)]
-    if problems and not skip_broken:
-        more = f" (and {len(problems) - MAX_NAMED} more)" if len(problems) > MAX_NAMED else ""
-        raise DatasetError("; ".join(problems[:MAX_NAMED]) + more)
+    if not skip_broken:
+        complain(problems)
     good = [index for index in range(len(pairs)) if index not in broken]
     if not good:
         raise DatasetError(f"no usable pair: {problems[0]}")
     if broken:
         a, b = a[good], b[good]
     return LoadedPairs([pairs[index].stem for index in good], a, b, problems)
+
+
+def load_picture(path: Path, size: int) -> Pictures:
+    """Decode one picture as uint8 ``(size, size, 3)``, resized bicubically.
+
+    Raises:
+        DatasetError: a file that cannot be decoded; it is named.
+    """
+    return _resized(_decode(path), size)
+
+
+def complain(problems: Sequence[str]) -> None:
+    """Raise a DatasetError with the first few problems; without one do nothing."""
+    if problems:
+        more = f" (and {len(problems) - MAX_NAMED} more)" if len(problems) > MAX_NAMED else ""
+        raise DatasetError("; ".join(problems[:MAX_NAMED]) + more)
 
 
 class PairedDataset:
@@ -235,7 +250,7 @@ class PairedDataset:
         return source[:, ::step], target[:, ::step]
 
 
-def _split_folder(root: Path, split: str) -> Path:
+def split_folder(root: Path, split: str) -> Path:
     """``root/split``, or ``root`` itself for the training split of a flat folder."""
     if not root.is_dir():
         raise DatasetError(f"no such folder: {root}")
@@ -246,8 +261,12 @@ def _split_folder(root: Path, split: str) -> Path:
     raise DatasetError(f"{root} has no folder {split!r}")
 
 
-def _pictures(folder: Path) -> dict[str, Path]:
-    """Pictures of a folder by stem; hidden files are not pictures."""
+def list_pictures(folder: Path) -> dict[str, Path]:
+    """Pictures of a folder by stem, in the order of their names; hidden files are not pictures.
+
+    Raises:
+        DatasetError: two files of one stem.
+    """
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in SUFFIXES or path.name.startswith(".") or not path.is_file():

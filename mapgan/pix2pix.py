@@ -49,9 +49,17 @@ class Pix2Pix:
         self._gan = GAN_LOSSES[config.gan_loss]
         self._l1_weight = config.l1_weight
 
+    def variables(self) -> dict[str, Any]:
+        """Nothing changes here but the networks."""
+        return {}
+
     def generate(self, first: Any, second: Any) -> dict[str, Any]:
         """``{"fake": G(first)}``, dropouts on."""
         return {"fake": self.networks["generator"](first, training=True)}
+
+    def shown(self, outputs: dict[str, Any]) -> dict[str, Any]:
+        """What was made, at once: Pix2Pix keeps no pool."""
+        return outputs
 
     def discriminator_losses(
         self, first: Any, second: Any, outputs: dict[str, Any]

@@ -21,12 +21,16 @@ import keras
 
 from mapgan import checkpoints, engine, events
 from mapgan.config import TrainConfig
+from mapgan.cyclegan import CycleGAN
 from mapgan.engine.state import Model, TrainState
 from mapgan.pix2pix import Pix2Pix
 
 logger = logging.getLogger(__name__)
 
-MODELS: Final[Mapping[str, Callable[[TrainConfig], Model]]] = {"pix2pix": Pix2Pix}
+MODELS: Final[Mapping[str, Callable[[TrainConfig], Model]]] = {
+    "pix2pix": Pix2Pix,
+    "cyclegan": CycleGAN,
+}
 CONFIG_FILE: Final = "config.toml"
 LOCK_FILE: Final = ".lock"
 
@@ -36,7 +40,7 @@ class TrainingError(RuntimeError):
 
 
 class Dataset(Protocol):
-    """Where batches come from; see :class:`mapgan.datasets.PairedDataset`."""
+    """Where batches come from; see :mod:`mapgan.datasets` and :mod:`mapgan.unpaired`."""
 
     def __len__(self) -> int: ...
 

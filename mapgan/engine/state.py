@@ -1,7 +1,7 @@
 """All that changes while a model trains, as named Keras variables.
 
 A checkpoint is this and nothing else, and every engine works on it: networks, Adam's moments,
-averaged weights and the state of the random generators.
+averaged weights, image pools and the state of the random generators.
 """
 
 from __future__ import annotations
@@ -32,11 +32,17 @@ class Model(Protocol):
     discriminators_first: bool
     """Whether D is updated before the generators' loss looks at it (Pix2Pix) or after (CycleGAN)."""
 
+    def variables(self) -> Variables:
+        """What changes beside the networks' weights (image pools), by the path in a checkpoint."""
+
     def generate(self, first: Any, second: Any) -> dict[str, Any]:
         """Run the generators once on two batches in [-1, 1]; both losses below share the outputs."""
 
+    def shown(self, outputs: dict[str, Any]) -> dict[str, Any]:
+        """What D is shown in place of ``outputs``: itself, or what a pool gives for it. Once a step."""
+
     def discriminator_losses(self, first: Any, second: Any, outputs: dict[str, Any]) -> tuple[Any, Losses]:
-        """What D minimises, and the named terms to log. ``outputs`` are constants here."""
+        """What D minimises, and the named terms to log. ``outputs`` are :meth:`shown`'s, constants here."""
 
     def generator_losses(self, first: Any, second: Any, outputs: dict[str, Any]) -> tuple[Any, Losses]:
         """What the generators minimise, and the named terms to log."""
@@ -96,8 +102,8 @@ class TrainState:
     def variables(self) -> Variables:
         """Everything a checkpoint holds, by a path that is the same in every process.
 
-        ``networks/...`` (with BatchNorm's running statistics), ``optimizers/...``, ``ema/...`` and
-        ``random/...``.
+        ``networks/...`` (with BatchNorm's running statistics), ``optimizers/...``, ``ema/...``,
+        ``random/...`` and what the model keeps beside (``pools/...``).
         """
         found = {f"networks/{path}": weight for path, weight in network_weights(self.model.networks).items()}
         for name, adam in self.adams.items():
@@ -110,7 +116,7 @@ class TrainState:
                 for layer in network.layers
                 if hasattr(layer, "seed_generator")
             }
-        return found
+        return found | self.model.variables()
 
 
 def network_weights(networks: dict[str, Any]) -> Variables:

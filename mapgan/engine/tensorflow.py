@@ -80,7 +80,7 @@ def _to_signed(pictures: Any) -> Any:
 def _update_discriminators(state: TrainState, first: Any, second: Any, outputs: Any, rate: Any) -> Losses:
     """One step of D on the generators' outputs, which it takes as constants; its terms to log."""
     adam = state.adams["discriminators"]
-    constants = {name: ops.stop_gradient(value) for name, value in outputs.items()}
+    constants = state.model.shown({name: ops.stop_gradient(value) for name, value in outputs.items()})
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         _watch(tape, adam)
         total, terms = state.model.discriminator_losses(first, second, constants)

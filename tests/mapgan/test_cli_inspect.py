@@ -58,6 +58,7 @@ def test_inspect_a_run(short_run: Path) -> None:
     assert found["weights_sha256"] == checkpoints.weights_sha256(checkpoints.read_arrays(checkpoint))
     assert found["parameters"] == sum(found["networks"].values()) > 0
     assert found["config"]["direction"] == found["card"]["direction"] == "sat2map"
+    assert found["directions"] == ["sat2map"]
     by_step = CliRunner().invoke(main, ["inspect", str(checkpoint.path), "--json"])
     assert json.loads(by_step.output)["step"] == 2
     assert "direction: sat2map" in CliRunner().invoke(main, ["inspect", str(short_run)]).output
@@ -69,6 +70,21 @@ def test_inspect_a_preset() -> None:
     assert (found["steps"], found["checkpoints"]) == (109_700, 55)
     assert found["networks"] == {"generator": 54_413_955, "discriminator": 2_768_705}
     assert TrainConfig.from_dict(found["config"]).generator_norm == "batch"
+
+
+def test_inspect_a_preset_for_cyclegan() -> None:
+    """Two ResNets and two PatchGANs of three channels, and as many steps."""
+    command = ["inspect", "--preset", "seed", "--model", "cyclegan", "--json"]
+    found = json.loads(CliRunner().invoke(main, command).output)
+    assert (found["steps"], found["checkpoints"]) == (109_700, 55)
+    assert found["networks"] == {
+        "a_to_b": 11_378_179,
+        "b_to_a": 11_378_179,
+        "discriminator_a": 2_764_737,
+        "discriminator_b": 2_764_737,
+    }
+    assert found["parameters"] == 28_285_832
+    assert found["config"]["model"] == "cyclegan"
 
 
 def test_inspect_a_file(generator: Path) -> None:
@@ -122,6 +138,7 @@ def test_inspect_wrong_use(tmp_path: Path) -> None:
     run = CliRunner().invoke
     assert run(main, ["inspect"]).exit_code == 2
     assert run(main, ["inspect", str(tmp_path), "--preset", "draft"]).exit_code == 2
+    assert run(main, ["inspect", str(tmp_path), "--model", "cyclegan"]).exit_code == 2
     assert "no checkpoint" in run(main, ["inspect", str(tmp_path)]).output
     path = tmp_path / "x.onnx"
     path.write_bytes(b"not a model")

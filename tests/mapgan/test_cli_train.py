@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -18,6 +15,7 @@ from mapgan import checkpoints
 from mapgan.cli import main
 from mapgan.config import TrainConfig
 from tests.mapgan.pairs import REAL_MAPS, write_maps
+from tests.mapgan.processes import everything, is_checkpoint, read_until, start
 
 SMALL = ["generator=unet_64", "image_size=64", "load_size=72", "generator_width=4", "discriminator_width=4"]
 
@@ -47,43 +45,6 @@ def arguments(maps: Path, run: Path, *more: str, steps: int = 30) -> list[str]:
         "--set", "decay_steps=0", "--set", "log_every=5", "--checkpoint-every", "10", "--seed", "3",
         "--exclude", str(maps / "holdout.tsv"), "--threads", "1", "--events", *settings, *more,
     ]  # fmt: skip
-
-
-def start(arguments: list[str]) -> subprocess.Popen[str]:
-    """The command in a process of its own."""
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "mapgan.cli", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=environment,
-    )
-
-
-def read_until(
-    process: subprocess.Popen[str], wanted: Callable[[dict[str, Any]], bool]
-) -> list[dict[str, Any]]:
-    """Events up to the first wanted one, or to the end."""
-    assert process.stdout is not None
-    heard = []
-    for line in process.stdout:
-        heard.append(json.loads(line))
-        if wanted(heard[-1]):
-            break
-    return heard
-
-
-def everything(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
-    """All events of a process that ends by itself."""
-    heard = read_until(process, lambda _: False)
-    process.wait()
-    return heard
-
-
-def is_checkpoint(event: dict[str, Any]) -> bool:
-    """A complete checkpoint is on disk."""
-    return bool(event["event"] == "checkpoint")
 
 
 @pytest.mark.slow
@@ -212,7 +173,7 @@ def test_failure_is_an_event_a_line_and_exit_1(short_run: Path, maps: Path, tmp_
         (["--preset", "draft", "--set", "width"], "NAME=VALUE"),
         (["--preset", "draft", "--set", "colour=1"], "unknown setting: colour"),
         (["--preset", "draft", "--steps", "0"], "steps must be at least 1"),
-        (["--preset", "draft", "--model", "cyclegan"], "Invalid value for '--model'"),
+        (["--preset", "draft", "--model", "stylegan"], "Invalid value for '--model'"),
     ],
 )
 def test_wrong_use_is_exit_2(tmp_path: Path, options: list[str], message: str) -> None:

@@ -75,13 +75,49 @@ def test_toml_survives_any_value(label: str, rate: float, weight: float, seed: i
         ("load_size", 200, "smaller than image_size"),
         ("image_size", 8, "image_size"),
         ("decay_steps", 200_000, "longer than the run"),
-        ("model", "stylegan", "pix2pix"),
+        ("model", "stylegan", "pix2pix, cyclegan"),
+        ("pool_size", 20, "pool_size is a setting of cyclegan; pix2pix does not use it"),
+        ("identity_weight", 0.0, "a setting of cyclegan"),
+        ("cycle_weight", -1.0, "cycle_weight must be at least 0"),
     ],
 )
 def test_nonsense_is_named(field: str, value: Any, message: str) -> None:
     """The message says which field and what it takes."""
     with pytest.raises(ConfigError, match=message):
         TrainConfig(**{field: value})
+
+
+def test_cyclegan_of_every_preset() -> None:
+    """As published in all of them; lengths as in Pix2Pix's, but for the draft's."""
+    for name, pix2pix in PRESETS.items():
+        config = preset(name, model="cyclegan")
+        assert (config.model, config.preset, config.gan_loss) == ("cyclegan", name, "lsgan")
+        assert config.generator_norm == config.discriminator_norm == "instance"
+        assert (config.cycle_weight, config.identity_weight, config.pool_size) == (10.0, 0.5, 50)
+        assert config.generator == ("resnet_6" if name == "draft" else "resnet_9")
+        if name != "draft":
+            assert (config.steps, config.decay_steps) == (pix2pix.steps, pix2pix.decay_steps)
+            assert (config.generator_width, config.discriminator_width) == (64, 64)
+        assert preset(name, model="pix2pix") == pix2pix
+    seed = preset("seed", model="cyclegan", pool_size=7)
+    assert (seed.steps, seed.checkpoint_every, seed.upsample, seed.pool_size) == (
+        109_700, 2_000, "transposed", 7
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match="l1_weight is a setting of pix2pix"):
+        preset("seed", model="cyclegan", l1_weight=10.0)
+
+
+def test_which_network_translates_which_way() -> None:
+    """A is the aerial domain; Pix2Pix has the one direction it was trained for."""
+    cycle = preset("draft", model="cyclegan")
+    assert cycle.directions == ("map2sat", "sat2map")
+    assert cycle.generator_for("sat2map") == "a_to_b"
+    assert cycle.generator_for("map2sat") == "b_to_a"
+    assert PRESETS["draft"].directions == ("map2sat",)
+    assert PRESETS["draft"].generator_for("map2sat") == "generator"
+    for config in (PRESETS["draft"], cycle):
+        with pytest.raises(ConfigError, match="not up" if config is cycle else "learns map2sat alone"):
+            config.generator_for("up" if config is cycle else "sat2map")
 
 
 def test_network_and_crop_must_fit() -> None:

@@ -1,0 +1,199 @@
+"""Two domains of pictures for CycleGAN: A and B are drawn, cut and mirrored apart from each other.
+
+Three layouts are known, below ``ROOT/train`` or in ``ROOT`` itself:
+
+* *maps*: one picture whose left half is of A (aerial) and whose right half is of B (map);
+* two folders ``A/`` and ``B/``;
+* CycleGAN's own ``trainA/`` and ``trainB/``.
+
+In the folders names, numbers and sizes need not agree. Pictures that happen to be pairs are never
+treated as such.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from mapgan.datasets import (
+    DatasetError,
+    Pictures,
+    complain,
+    find_pairs,
+    list_pictures,
+    load_pairs,
+    load_picture,
+    split_folder,
+)
+
+DOMAINS: Final = ("A", "B")
+
+
+@dataclass(frozen=True, eq=False)
+class Domain:
+    """The pictures of one domain in memory."""
+
+    stems: list[str]
+    pictures: Pictures
+    """``(pictures, size, size, 3)``."""
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedDomains:
+    """Both domains, with a sentence for each picture that was left out."""
+
+    a: Domain
+    b: Domain
+    problems: list[str]
+
+
+def load_domains(
+    root: Path, size: int, *, exclude: Iterable[str] = (), skip_broken: bool = False
+) -> LoadedDomains:
+    """Find and decode the training pictures of both domains.
+
+    Args:
+        root: the data set's folder.
+        size: side of the squares they are resized to, bicubically, in pixels.
+        exclude: stems to leave out of both domains.
+        skip_broken: leave out pictures that cannot be used and report them instead of raising.
+
+    Raises:
+        DatasetError: no such folder, a domain without pictures, an excluded stem that neither domain
+            has, or a picture that cannot be used; in the *maps* layout also halves of another size.
+    """
+    folders = _domain_folders(root)
+    if folders is None:
+        pairs = load_pairs(find_pairs(root, exclude=exclude), size, skip_broken=skip_broken)
+        return LoadedDomains(Domain(pairs.stems, pairs.a), Domain(pairs.stems, pairs.b), pairs.problems)
+    left_out = set(exclude)
+    listed = [list_pictures(folder) for folder in folders]
+    missing = left_out - set().union(*listed)
+    if missing:
+        raise DatasetError(f"tiles to exclude are not in {root}: {', '.join(sorted(missing)[:5])}")
+    problems: list[str] = []
+    domains = []
+    for folder, found in zip(folders, listed, strict=True):
+        kept = {stem: path for stem, path in found.items() if stem not in left_out}
+        if not kept:
+            raise DatasetError(f"no pictures in {folder}")
+        domains.append(_load(kept, size, problems))
+    if not skip_broken:
+        complain(problems)
+    for folder, domain in zip(folders, domains, strict=True):
+        if not domain.stems:
+            raise DatasetError(f"no usable picture in {folder}: {problems[0]}")
+    return LoadedDomains(domains[0], domains[1], problems)
+
+
+def _domain_folders(root: Path) -> tuple[Path, Path] | None:
+    """The folders of A and B, or None for the *maps* layout."""
+    if not root.is_dir():
+        raise DatasetError(f"no such folder: {root}")
+    split = split_folder(root, "train")
+    for a, b in (
+        (root / "trainA", root / "trainB"),
+        (split / "A", split / "B"),
+    ):
+        if a.is_dir() and b.is_dir():
+            return a, b
+        if a.is_dir() != b.is_dir():
+            there, absent = (a, b) if a.is_dir() else (b, a)
+            raise DatasetError(f"{there} is there but {absent} is not")
+    return None
+
+
+def _load(paths: dict[str, Path], size: int, problems: list[str]) -> Domain:
+    """Decode one domain on all cores; what is broken is left out and adds its sentence."""
+    pictures = np.empty((len(paths), size, size, 3), np.uint8)
+    broken: dict[int, str] = {}
+
+    def load(index: int, path: Path) -> None:
+        try:
+            pictures[index] = load_picture(path, size)
+        except DatasetError as error:
+            broken[index] = str(error)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(load, range(len(paths)), paths.values()))
+    problems += [broken[index] for index in sorted(broken)]
+    good = [index for index in range(len(paths)) if index not in broken]
+    stems = list(paths)
+    return Domain([stems[index] for index in good], pictures[good] if broken else pictures)
+
+
+class UnpairedDataset:
+    """Two domains in memory at ``load_size``, and the batch of any step as a function of its number.
+
+    Like :class:`mapgan.datasets.PairedDataset`, and as forgetful: each domain has passes of its own
+    length and order, and crops and flips of its own, all from (seed, domain, number) alone.
+
+    Args:
+        domains: pictures in memory, larger than or as large as the crops.
+        image_size: side of the random crops, in pixels.
+        flip: mirror every other picture, by chance.
+        batch_size: pictures of each domain a batch.
+        seed: of orders, crops and flips.
+    """
+
+    def __init__(
+        self, domains: LoadedDomains, *, image_size: int, flip: bool, batch_size: int, seed: int
+    ) -> None:
+        self._batch_size = batch_size
+        self._streams = [
+            _Stream(domain, image_size=image_size, flip=flip, seed=(seed, number))
+            for number, domain in enumerate((domains.a, domains.b), start=2)  # pairs have 0 and 1
+        ]
+
+    def __len__(self) -> int:
+        """Pictures of the larger domain: the length of its pass."""
+        return max(len(stream.domain.stems) for stream in self._streams)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over names and pixels: a resumed run must see the same data."""
+        digest = sha256()
+        for stream in self._streams:
+            digest.update("\n".join([*stream.domain.stems, ""]).encode())
+            digest.update(np.ascontiguousarray(stream.domain.pictures).data)
+        return digest.hexdigest()
+
+    def batch(self, step: int) -> tuple[Pictures, Pictures]:
+        """Pictures of A and of B for step ``step`` (from 0), uint8 ``(batch, s, s, 3)``."""
+        numbers = range(step * self._batch_size, (step + 1) * self._batch_size)
+        a, b = (np.stack([stream.draw(number) for number in numbers]) for stream in self._streams)
+        return a, b
+
+
+class _Stream:
+    """One domain without end."""
+
+    def __init__(self, domain: Domain, *, image_size: int, flip: bool, seed: Sequence[int]) -> None:
+        self.domain = domain
+        self._image_size = image_size
+        self._offsets = domain.pictures.shape[1] - image_size + 1
+        self._flip = flip
+        self._seed = tuple(seed)
+        self._epoch = -1
+        self._order: npt.NDArray[np.int64] = np.empty(0, np.int64)
+
+    def draw(self, number: int) -> Pictures:
+        """The ``number``-th picture since the run began: shuffled anew each pass, cropped, mirrored."""
+        count = len(self.domain.stems)
+        epoch, position = divmod(number, count)
+        if epoch != self._epoch:
+            self._order = np.random.default_rng((*self._seed, 0, epoch)).permutation(count)
+            self._epoch = epoch
+        top, left, mirror = np.random.default_rng((*self._seed, 1, number)).integers(
+            (self._offsets, self._offsets, 2)
+        )
+        rows, columns = slice(top, top + self._image_size), slice(left, left + self._image_size)
+        picture: Pictures = self.domain.pictures[self._order[position], rows, columns]
+        return picture[:, ::-1] if self._flip and mirror else picture
