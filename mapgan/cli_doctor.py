@@ -13,7 +13,9 @@ EXIT_ERRORS = 1
 
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write it all here.")
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write it all here."
+)
 @click.option(
     "--split", "split_folder", type=click.Path(path_type=Path, file_okay=False),
     help="Write train.txt and val.txt into this folder.",

@@ -116,9 +116,9 @@ def pair_findings(
         if margin < WARNING_MARGIN or deviation < _FAINT * usual:
             continue
         name = sample.entry.name
-        right, down = round(right * sample.factor), round(down * sample.factor)
-        message = f"{name}: B seems to lie {_direction(right, down)} of A (margin {margin:.1f})"
-        values = {"right": right, "down": down, "margin": round(margin, 2)}
+        place = round(right * sample.factor), round(down * sample.factor)
+        message = f"{name}: B seems to lie {_direction(*place)} of A (margin {margin:.1f})"
+        values = {"right": place[0], "down": place[1], "margin": round(margin, 2)}
         severity = "error" if margin >= ERROR_MARGIN else "warning"
         findings.append(Finding("misaligned", severity, (name,), message, values))  # type: ignore[arg-type]
     return findings
@@ -157,7 +157,7 @@ class _Filter:
         side = a.shape[1]
         for one, two in zip(a, b, strict=True):
             cross = ((self.weights @ two.conj()[..., None])[..., 0] * one).sum(-1)
-            yield _judged(np.fft.irfft2(cross, s=(side, side)))
+            yield _judged(np.fft.irfft2(cross, s=(side, side)).astype(np.float32))
 
 
 def _judged(surface: Real) -> tuple[float, float, float, float]:

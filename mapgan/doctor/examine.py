@@ -40,9 +40,7 @@ def examine(root: Path, *, progress: Progress = silent) -> Report:
     swapped = halves.swap_findings(samples)
     findings += swapped + halves.colour_outliers(samples)
     aside = {tile for finding in swapped for tile in finding.tiles}
-    judged = [
-        sample for sample in samples if sample.entry.name not in aside and not halves.is_blank(sample)
-    ]
+    judged = [sample for sample in samples if sample.entry.name not in aside and not halves.is_blank(sample)]
     found, shift = alignment.set_findings(surface)
     findings += found
     findings += alignment.pair_findings(judged, shift, lambda share: progress("aligning", share))

@@ -200,7 +200,7 @@ def _header_notices(entry: Entry, path: Path) -> Iterator[Finding]:
             header = file.read(_HEADER_BYTES)
         with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
             mode = image.mode
-    except Exception:  # Pillow raises whatever broken bytes lead it into; decoding says what is wrong
+    except Exception:  # noqa: BLE001 - Pillow raises anything; decoding says what is wrong
         return
     # byte 24 of a PNG is its bit depth; Pillow shows 16-bit RGB as RGB
     deep = header.startswith(b"\x89PNG") and len(header) == _HEADER_BYTES and header[24] == 16

@@ -125,6 +125,4 @@ def _looks(sample: Sample, half: int) -> Floats:
     grey = sample.fine[half].astype(np.int64)
     smooth = (np.abs(np.diff(grey, axis=1)) <= 1).mean()
     colours = np.log(np.count_nonzero(counts))
-    return np.array(
-        [*sample.mean[half], sample.stdev[half].mean(), colours, share[0], share.sum(), smooth]
-    )
+    return np.array([*sample.mean[half], sample.stdev[half].mean(), colours, share[0], share.sum(), smooth])

@@ -71,7 +71,9 @@ class Report:
     def training_groups(self) -> list[list[str]]:
         """The groups, named by stems as in :meth:`training`; other splits' tiles are left out."""
         prefix = "train/" if "train" in self.pairs else ""
-        groups = ([tile.removeprefix(prefix) for tile in group if tile.startswith(prefix)] for group in self.groups)
+        groups = (
+            [tile.removeprefix(prefix) for tile in group if tile.startswith(prefix)] for group in self.groups
+        )
         return [group for group in groups if len(group) > 1]
 
     def count(self, severity: Severity) -> int:

@@ -20,9 +20,7 @@ class Split:
     val: list[str]
 
 
-def make_split(
-    tiles: Sequence[str], groups: Sequence[Sequence[str]], *, fraction: float, seed: int
-) -> Split:
+def make_split(tiles: Sequence[str], groups: Sequence[Sequence[str]], *, fraction: float, seed: int) -> Split:
     """Draw whole groups by chance until validation has its share.
 
     A group that no longer fits is left to training, so validation never has more than its share, and
