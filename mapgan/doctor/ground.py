@@ -30,7 +30,7 @@ OVERLAP: Final = 0.25
 OVERLAP_FINE: Final = 0.12
 """The same at 128x128 without a window, which sees the borders; chance stays below 0.06."""
 COPY_CANDIDATE: Final = 0.95
-COPY_CORRELATION: Final = 0.97
+COPY_CORRELATION: Final = 0.95
 COPY_DIFFERENCE: Final = 8.0
 """A copy correlates with its original at 128x128 and differs by fewer grey levels on average."""
 COPY_CONTRAST: Final = 3.0
