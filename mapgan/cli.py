@@ -1,4 +1,4 @@
-"""``mapgan``: train, evaluate, export, translate and inspect generators from a shell.
+"""``mapgan``: check data, train, evaluate, export, translate and inspect generators from a shell.
 
 Frameworks are imported inside the commands, so ``mapgan --help`` is quick.
 """
@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import click
 
-from mapgan import cli_inspect, cli_serve, cli_train
+from mapgan import cli_doctor, cli_inspect, cli_serve, cli_train
 
 
 def _version() -> str:
@@ -32,7 +32,7 @@ def main() -> None:
     """
 
 
-for command in (cli_train.train, *cli_inspect.COMMANDS, *cli_serve.COMMANDS):
+for command in (cli_train.train, *cli_inspect.COMMANDS, *cli_serve.COMMANDS, *cli_doctor.COMMANDS):
     main.add_command(command)
 
 if __name__ == "__main__":

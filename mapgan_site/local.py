@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import secrets
+import socket
 import stat
+import struct
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-# Bytes. sun_path holds 108 on Linux and 104 on macOS with the closing NUL; supervisord binds its socket under a
-# name that is longer by its process number first.
+# Bytes. sun_path holds 108 on Linux and 104 on macOS, with its closing NUL; supervisord first binds its
+# socket under a name that is longer by its process number.
 SOCKET_PATH_LIMIT = 95
+SIOCGIFADDR = 0x8915  # "address of this interface", from linux/sockios.h
 
 # Not TMPDIR: a shell with another one would look for the broker elsewhere. The folder in it is private.
 SHORT_FOLDERS = Path("/tmp")  # noqa: S108
@@ -43,7 +51,7 @@ def socket_path(var: Path, name: str) -> Path:
 
 def secret_key(path: Path) -> str:
     """Read the key, or make it once with mode 600. Two processes that start together get the same key."""
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         # O_EXCL: exactly one process creates the file, and the mode is right from its first byte
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -66,8 +74,43 @@ def _wait_for_key(path: Path) -> str:
 
 
 def allowed_hosts(bind: str) -> tuple[str, ...]:
-    """The names a laptop answers to. Listening on every address means being asked under any name."""
-    if bind in ("0.0.0.0", "::", "[::]"):  # noqa: S104 - compared, not bound
-        return ("*",)
+    """The names a laptop answers to: its own, and no others.
+
+    Listening on every address is no reason to believe any Host header: links in mail are made from it.
+    """
     names = ("localhost", "127.0.0.1", "[::1]")
-    return names if bind in names else (*names, bind)
+    if bind in ("0.0.0.0", "::", "[::]"):  # noqa: S104 - compared, not bound
+        return (*names, *sorted(own_names() - set(names)))
+    written = f"[{bind.strip('[]')}]" if ":" in bind else bind
+    return names if written in names else (*names, written)
+
+
+def own_names() -> set[str]:
+    """This machine's name and its addresses, as a Host header writes them."""
+    host = socket.gethostname().lower()
+    addresses = {str(info[4][0]) for info in _resolved(host)} | set(_interface_addresses())
+    for family, anywhere in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        # "connecting" a datagram socket sends nothing; it only tells which address would be used
+        with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((anywhere, 9))
+            addresses.add(str(probe.getsockname()[0]))
+    written = {f"[{address}]" if ":" in address else address for address in addresses if "%" not in address}
+    return {host, f"{host}.local", *written}
+
+
+def _resolved(host: str) -> list[Any]:
+    with contextlib.suppress(OSError):
+        return list(socket.getaddrinfo(host, None))
+    return []
+
+
+def _interface_addresses() -> Iterator[str]:
+    """The IPv4 address of each network interface, on Linux."""
+    if sys.platform != "linux":
+        return
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        for _, name in socket.if_nameindex():
+            with contextlib.suppress(OSError):  # an interface without an address
+                request = struct.pack("256s", name.encode()[:15])
+                answer = fcntl.ioctl(asking.fileno(), SIOCGIFADDR, request)
+                yield socket.inet_ntoa(answer[20:24])

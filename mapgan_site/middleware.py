@@ -1,12 +1,14 @@
-"""Refuses bodies that are too large before anything reads them."""
+"""Around every request: no body that is too large, no private page in a cache."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
+from django.utils.cache import add_never_cache_headers, patch_vary_headers
 
 
 class BodySizeMiddleware:
@@ -37,7 +39,30 @@ class BodySizeMiddleware:
 
 def _refuse(request: HttpRequest, status: int, message: str) -> HttpResponse:
     if request.path.startswith("/api/"):
-        title = {411: "Length Required", 413: "Content Too Large"}[status]
-        problem = {"type": "about:blank", "title": title, "status": status, "detail": message}
+        code = {411: "length_required", 413: "too_large"}[status]
+        title = HTTPStatus(status).phrase
+        problem = {"type": "about:blank", "title": title, "status": status, "detail": message, "code": code}
         return JsonResponse(problem, status=status, content_type="application/problem+json")
     return HttpResponse(render_to_string("413.html", {"message": message}), status=status)
+
+
+class PrivateResponsesMiddleware:
+    """Answers to somebody we know are kept by no cache, unless the view says how.
+
+    A page of a signed-in person must not come back from the browser's memory after they signed out.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        """Middleware as Django makes it."""
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Mark the answer. The cookie is enough: who it belongs to need not be looked up."""
+        response = self.get_response(request)
+        known = settings.SESSION_COOKIE_NAME in request.COOKIES or "Authorization" in request.headers
+        known = known or settings.SESSION_COOKIE_NAME in response.cookies
+        if known and not response.has_header("Cache-Control"):
+            add_never_cache_headers(response)
+        if request.path.startswith("/api/"):
+            patch_vary_headers(response, ["Authorization", "Cookie"])
+        return response

@@ -104,6 +104,7 @@ def celery(*, reconcile_seconds: float) -> dict[str, Any]:
             "translator.translate": {"queue": "translate"},
             "translator.*": {"queue": "maintenance"},
             "jobs.*": {"queue": "maintenance"},
+            "mapgan_site.*": {"queue": "maintenance"},
         },
         "CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP": True,
         "CELERY_BROKER_CONNECTION_MAX_RETRIES": None,  # workers wait for the broker for as long as it takes
@@ -130,6 +131,11 @@ def celery(*, reconcile_seconds: float) -> dict[str, Any]:
                 "task": "translator.sweep_orphans",
                 "schedule": 3600.0,
                 "options": {"queue": "maintenance", "expires": 3600},
+            },
+            "clear-sessions": {
+                "task": "mapgan_site.clear_sessions",
+                "schedule": 86400.0,
+                "options": {"queue": "maintenance", "expires": 86400},
             },
         },
     }

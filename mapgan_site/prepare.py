@@ -38,7 +38,9 @@ def prepare(say: Say) -> str | None:
 
 
 def _make_folders() -> None:
-    folders = [settings.VAR_DIR, settings.VAR_DIR / "log", settings.STATIC_ROOT]
+    settings.VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.VAR_DIR.chmod(0o700)  # passwords' hashes and private pictures are in it
+    folders = [settings.VAR_DIR / "log", settings.STATIC_ROOT]
     if settings.STORAGE == "local":
         folders.append(settings.MEDIA_ROOT)
     for folder in folders:

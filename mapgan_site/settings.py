@@ -85,6 +85,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "mapgan_site.middleware.PrivateResponsesMiddleware",
     "mapgan_site.middleware.BodySizeMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -229,5 +230,5 @@ LOGGING = policies.logging(env.choice("MAPGAN_LOG_LEVEL", policies.LOG_LEVELS, d
 
 # Read by scripts/run.py, which starts the processes; named here so that every process knows the variables.
 BIND_PORT = env.integer("PORT", 8000, least=1, most=65535)
-WEB_THREADS = env.integer("MAPGAN_WEB_THREADS", 8, least=1, most=256)
+WEB_THREADS = env.integer("MAPGAN_WEB_THREADS", 32, least=1, most=256)
 env.refuse_unknown("MAPGAN_", known=("MAPGAN_ENV_FILE",))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
-from unittest import mock
+from pathlib import Path
 
 import pytest
-from django.db import connections
 from django.test import Client
 from pytest_django import Settings
 
 from mapgan_site import presence, probes
 from tests.support.broker import Broker
-from tests.support.live import LiveStack
+from tests.support.live import ROOT, LiveStack, clean_environment
 from tests.support.s3 import S3Server
 from tests.support.waiting import free_ports, wait_until
 
@@ -86,18 +88,29 @@ def test_a_broker_that_may_forget_is_said(client: Client, db: None, broker: Brok
     assert "noeviction" in client.get("/healthz").json()["parts"]["broker"]["message"]
 
 
-def test_database_down_is_503(client: Client, db: None) -> None:
-    from django.db import OperationalError
-
-    refused = mock.patch.object(
-        connections["default"], "cursor", side_effect=OperationalError("password=hidden")
+def test_database_down_is_503(tmp_path: Path) -> None:
+    """A web process whose PostgreSQL nobody can reach."""
+    code = (
+        "import json, django; django.setup()\n"
+        "from django.test import Client\n"
+        "response = Client(SERVER_NAME='localhost').get('/healthz')\n"
+        "print(json.dumps([response.status_code, response.json()]))"
     )
-    with refused:
-        response = client.get("/healthz")
-    assert response.status_code == 503
-    assert response.json()["status"] == "down"
-    assert response.json()["parts"]["database"]["message"] == "The database does not answer."
-    assert "hidden" not in response.content.decode()
+    variables = {
+        "DJANGO_SETTINGS_MODULE": "mapgan_site.settings",
+        "DATABASE_URL": f"postgresql://someone:hidden@127.0.0.1:{free_ports(1)[0]}/maps",
+        "MAPGAN_VAR_DIR": str(tmp_path),
+    }
+    command = [sys.executable, "-c", code]
+    asked = subprocess.run(
+        command, env=clean_environment(**variables), capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    status, body = json.loads(asked.stdout.splitlines()[-1])
+    assert status == 503
+    assert body["status"] == "down"
+    assert body["parts"]["database"] == {"up": False, "message": "The database does not answer."}
+    assert body["parts"]["storage"] == {"up": True}
+    assert "hidden" not in asked.stdout + asked.stderr
 
 
 def test_an_unwritable_folder_is_said(client: Client, db: None, settings: Settings) -> None:

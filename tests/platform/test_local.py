@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import stat
 import subprocess
 import sys
@@ -75,4 +76,18 @@ def test_allowed_hosts() -> None:
     assert "localhost" in local.allowed_hosts("127.0.0.1")
     assert "192.0.2.7" in local.allowed_hosts("192.0.2.7")
     assert "*" not in local.allowed_hosts("192.0.2.7")
-    assert local.allowed_hosts("0.0.0.0") == ("*",)
+    assert "[2001:db8::7]" in local.allowed_hosts("2001:db8::7")
+    assert local.allowed_hosts("::1") == local.allowed_hosts("127.0.0.1")
+
+
+@pytest.mark.parametrize("everywhere", ["0.0.0.0", "::"])
+def test_listening_everywhere_answers_to_this_machine_alone(everywhere: str) -> None:
+    hosts = local.allowed_hosts(everywhere)
+    assert {"localhost", "127.0.0.1", "[::1]", socket.gethostname().lower()} <= set(hosts)
+    assert not [host for host in hosts if "*" in host or host.startswith(".")]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return  # a machine without a network
+        assert probe.getsockname()[0] in hosts

@@ -6,6 +6,7 @@ import configparser
 import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -113,6 +114,11 @@ def test_a_whole_life(live_stacks: Callable[..., LiveStack]) -> None:
     password = re.search(r"Password: +(\S+)", stack.output.read_text())
     assert password
     key = (stack.var / "secret_key").read_bytes()
+    assert stat.S_IMODE(stack.var.stat().st_mode) == 0o700
+    open_to_others = [
+        path for path in stack.var.rglob("*") if path.lstat().st_mode & 0o077 and path.is_file()
+    ]
+    assert open_to_others == [], "hashes of passwords and private pictures are in there"
     assert stack._process is not None
     processes = family(stack._process.pid)
     assert len(processes) >= len(PROGRAMS) + 2

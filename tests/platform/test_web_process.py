@@ -12,6 +12,8 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
+from accounts.models import User
+from accounts.services import api_token_create
 from mapgan_site.storages import PrivateS3Storage
 from tests.support.broker import Broker, forget_connections
 from tests.support.live import ROOT, clean_environment
@@ -164,11 +166,44 @@ def test_a_body_that_is_too_large_is_refused_unread(
     if path.startswith("/api/"):
         assert response["Content-Type"] == "application/problem+json"
         assert response.json()["status"] == 413
+        assert response.json()["code"] == "too_large"
 
 
 def test_a_chunked_body_is_refused(anonymous_client: Client) -> None:
     response = anonymous_client.post("/api/v1/translations/", headers={"transfer-encoding": "chunked"})
     assert response.status_code == 411
+    assert response.json()["code"] == "length_required"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/account/", "/accounts/password/change/", "/accounts/email/", "/gallery/", "/nowhere/", "/admin/"],
+)
+def test_pages_of_somebody_we_know_are_kept_by_no_cache(alice_client: Client, path: str) -> None:
+    assert "no-store" in alice_client.get(path)["Cache-Control"]
+
+
+def test_the_api_varies_by_who_asks(anonymous_client: Client, alice: User) -> None:
+    _, token = api_token_create(user=alice, name="test")
+    answer = anonymous_client.get("/api/v1/translations/", headers={"authorization": f"Bearer {token}"})
+    assert answer.status_code == 200
+    assert "no-store" in answer["Cache-Control"]
+    assert "Authorization" in answer["Vary"]
+    assert "Authorization" in anonymous_client.get("/api/v1/gallery/")["Vary"]
+
+
+def test_old_sessions_are_cleared(client: Client, alice: User) -> None:
+    from celery import current_app
+    from django.contrib.sessions.models import Session
+    from django.utils import timezone
+
+    client.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
+    Session.objects.create(session_key="old", expire_date=timezone.now() - timezone.timedelta(days=1))
+    current_app.loader.import_default_modules()  # as a worker does
+    task = current_app.conf.beat_schedule["clear-sessions"]["task"]
+    current_app.tasks[task].apply(throw=True)
+    assert not Session.objects.filter(session_key="old").exists()
+    assert client.get("/account/").status_code == 200
 
 
 def test_admin_signs_in_through_the_site(anonymous_client: Client) -> None:

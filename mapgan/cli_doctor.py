@@ -1,0 +1,103 @@
+"""``mapgan doctor``: what is wrong with a folder of pairs, and a split that leaks no ground."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+
+import click
+
+EXIT_ERRORS = 1
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write it all here."
+)
+@click.option(
+    "--split", "split_folder", type=click.Path(path_type=Path, file_okay=False),
+    help="Write train.txt and val.txt into this folder.",
+)  # fmt: skip
+@click.option(
+    "--fraction", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.1,
+    show_default=True, help="Share of the tiles that --split puts into val.txt.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the split's draw.")
+def doctor(
+    *, data: Path, json_file: Path | None, split_folder: Path | None, fraction: float, seed: int
+) -> None:
+    """Examine the pairs in DATA before training on them.
+
+    Looks for files that cannot be read, odd or unequal sizes, names without a counterpart, blank or
+    exchanged halves, maps that do not lie upon their pictures, copies, overlapping ground, and
+    unusual colours. Exit code 0: no errors (warnings and notices there may be); 1: errors; 2: wrong use.
+
+    --split divides the tiles of train/ (or of a flat folder) so that no two that show the same ground
+    come apart; tiles with errors are in neither list. `mapgan train --exclude OUT/val.txt` holds the
+    second list out, `mapgan evaluate --tiles OUT/val.txt` measures on it.
+
+    \b
+    Examples:
+      mapgan doctor maps
+      mapgan doctor maps --json report.json
+      mapgan doctor maps --split lists --fraction 0.1 --seed 7
+    """
+    from mapgan.datasets import DatasetError
+    from mapgan.doctor.examine import examine
+
+    progress = _Progress()
+    try:
+        report = examine(data, progress=progress)
+        progress.end()
+        if json_file is not None:
+            json_file.write_text(report.to_json(), encoding="utf-8")
+    except DatasetError as error:
+        raise click.UsageError(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(report.to_text(), nl=False)
+    if split_folder is not None:
+        _split(report.training(), report.training_groups(), split_folder, fraction, seed)
+    if report.count("error"):
+        sys.exit(EXIT_ERRORS)
+
+
+def _split(tiles: list[str], groups: list[list[str]], folder: Path, fraction: float, seed: int) -> None:
+    """Write both lists and say how long they are."""
+    from mapgan.doctor.splitting import TRAIN_FILE, VAL_FILE, make_split, write_split
+
+    split = make_split(tiles, groups, fraction=fraction, seed=seed)
+    try:
+        write_split(split, folder, comment=f"mapgan doctor --fraction {fraction:g} --seed {seed}")
+    except OSError as error:
+        raise click.ClickException(f"cannot write the split: {error}") from error
+    click.echo(
+        f"{folder / TRAIN_FILE}: {len(split.train)} tiles, {folder / VAL_FILE}: {len(split.val)} tiles"
+    )
+
+
+class _Progress:
+    """One line on stderr that is written over, on a terminal only; called from any thread."""
+
+    def __init__(self) -> None:
+        self._shown = ""
+        self._lock = threading.Lock()
+        self._terminal = sys.stderr.isatty()
+
+    def __call__(self, stage: str, share: float) -> None:
+        """Show a stage and the share of it that is done."""
+        text = f"{stage} {share:4.0%}"
+        with self._lock:
+            if self._terminal and text != self._shown:
+                self._shown = text
+                click.echo(f"\r{text}\033[K", nl=False, err=True)
+
+    def end(self) -> None:
+        """Take the line away."""
+        if self._terminal:
+            click.echo("\r\033[K", nl=False, err=True)
+
+
+COMMANDS: list[click.Command] = [doctor]
