@@ -50,7 +50,8 @@ def say(words: str = "") -> None:
 
 def lock(var: Path) -> IO[str]:
     """Make sure that nobody else runs this clone. The lock ends with the last process that holds the file."""
-    var.mkdir(parents=True, exist_ok=True)
+    var.mkdir(mode=0o700, parents=True, exist_ok=True)
+    var.chmod(0o700)  # passwords' hashes and private pictures are in it
     file = (var / "run.lock").open("a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -190,9 +191,13 @@ def wait_for_site(supervisor: Supervisor, host: str, port: int, name: str) -> bo
     return answered is not None
 
 
-def banner(url: str, password: str | None, var: Path) -> None:
+def banner(url: str, password: str | None, var: Path, host: str) -> None:
     """What a person needs to know now."""
     say()
+    if host not in ("127.0.0.1", "localhost", "::1", "[::1]"):
+        say(f"! HOST={host}: others in your network reach this site, without HTTPS. A public site belongs")
+        say("! behind a proxy; .env.example tells how.")
+        say()
     say(f"  MapGAN is ready:  {url}")
     if password:
         say("  Administrator:    admin")
@@ -245,7 +250,7 @@ def run() -> int:
             ):
                 raise Refused(f"The site did not answer. Look into {var / 'log' / 'web.log'}.")
             shown = host if host not in ("0.0.0.0", "::", "[::]") else "localhost"  # noqa: S104 - compared
-            banner(f"http://{shown}:{port}/", password, var)
+            banner(f"http://{shown}:{port}/", password, var, host)
             say(f"  (started in {time.monotonic() - started:.0f} s)")
             while supervisor.running():
                 time.sleep(0.2)
@@ -268,6 +273,7 @@ def main() -> int:
     """Exit status: 0 after Ctrl-C, 1 when something died for good, 2 when the start was refused."""
     from django.core.exceptions import ImproperlyConfigured
 
+    os.umask(0o077)
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, interrupt)
     try:
