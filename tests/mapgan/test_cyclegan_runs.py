@@ -124,6 +124,7 @@ def test_a_checkpoint_without_its_pools_does_not_fit(run: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # three processes that each compile their step
 def test_killed_and_resumed_equals_uninterrupted(maps: Path, tmp_path: Path) -> None:
     """SIGKILL after the first checkpoint, SIGTERM soon after the resumption, then to the end."""
     more = ("--threads", "1")
