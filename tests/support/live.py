@@ -113,9 +113,17 @@ class LiveStack:
 
     def kill(self, program: str) -> int:
         """SIGKILL the program's whole process group; supervisord starts it again. Returns the old number."""
-        pid = wait_until(lambda: self.pid(program), seconds=30, what=f"{program} to run")
-        os.killpg(pid, signal.SIGKILL)
-        return pid
+
+        def killed() -> int:
+            pid = self.pid(program)
+            try:
+                if pid:
+                    os.killpg(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                return 0  # supervisord has yet to notice that this one is dead already
+            return pid
+
+        return wait_until(killed, seconds=30, what=f"{program} to run")
 
     def halt(self, program: str) -> None:
         """Stop a program for good, until `resume`."""
