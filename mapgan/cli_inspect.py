@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from mapgan.config import MODELS, PRESETS, ConfigError, TrainConfig, parse_direction, preset
+from mapgan.config import MODELS, ConfigError, TrainConfig, parse_direction
+from mapgan.presets import PRESETS, preset
 
 TABLE = (
     "l1",

@@ -17,9 +17,10 @@ import click
 from PIL import Image
 
 from mapgan.card import CardError, GeneratorCard, read_card
-from mapgan.config import PRESETS, ConfigError, TrainConfig, parse_direction, preset
+from mapgan.config import ConfigError, TrainConfig, parse_direction
 from mapgan.imageio import ImageError, decode, encode_png
 from mapgan.onnxfile import OnnxFileError, count_weights
+from mapgan.presets import PRESETS, preset
 
 if TYPE_CHECKING:
     from mapgan.inference import Generator

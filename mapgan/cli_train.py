@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from mapgan import events
-from mapgan.config import MODELS, PRESETS, ConfigError, TrainConfig, parse_direction, preset
+from mapgan.config import MODELS, ConfigError, TrainConfig, parse_direction
+from mapgan.presets import PRESETS, preset
 
 LOG_FILE = "log.jsonl"
 EXIT_FAILED = 1

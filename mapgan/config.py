@@ -1,7 +1,8 @@
-"""What a training run is: one frozen, validated configuration, its presets and its TOML file.
+"""What a training run is: one frozen, validated configuration and its TOML file.
 
-Standard library only, so that a web form can offer and check the same values without loading a
-framework. Names of networks are checked here by pattern and again, exactly, when they are built.
+Every setting is declared once, with what it means and what it takes: the validation below, the command
+line's help and a web form all read the same declaration. Standard library only, so that a web form
+can offer and check values without loading a framework. The presets are in :mod:`mapgan.presets`.
 """
 
 from __future__ import annotations
@@ -17,19 +18,13 @@ from typing import Any, Final
 MODELS: Final = ("pix2pix", "cyclegan")
 DIRECTIONS: Final = ("map2sat", "sat2map")
 DIRECTION_ALIASES: Final = {"AtoB": "sat2map", "BtoA": "map2sat"}
+SIDES: Final = ("left", "right")
 NORMS: Final = ("batch", "instance", "instance_affine")
 UPSAMPLES: Final = ("transposed", "resize")
 GAN_LOSSES: Final = ("bce", "lsgan")
+PRECISIONS: Final = ("float32", "bfloat16")
+AUGMENTATIONS: Final = ("none", "color", "color,translation", "color,translation,cutout")
 GENERATOR_PATTERN: Final = re.compile(r"unet_(16|32|64|128|256|512)|resnet_(6|9)")
-
-# Settings that only one model reads; in a run of the other they must keep their defaults.
-OWN_FIELDS: Final = {
-    "pix2pix": ("l1_weight",),
-    "cyclegan": ("cycle_weight", "identity_weight", "pool_size"),
-}
-
-# May differ between a run and its resumption: they say how long and how often, not what is learnt.
-RUN_LENGTH_FIELDS: Final = frozenset({"steps", "checkpoint_every", "keep_checkpoints", "log_every"})
 
 
 class ConfigError(ValueError):
@@ -37,123 +32,222 @@ class ConfigError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """Every hyper-parameter of a run. The defaults are Pix2Pix's own.
+class Setting:
+    """What a field of :class:`TrainConfig` means and takes.
 
     Attributes:
-        preset: name of the preset this came from; a label only.
-        model: ``pix2pix`` or ``cyclegan``.
-        direction: ``map2sat`` (B to A) or ``sat2map`` (A to B); A, the left half, is the aerial one.
-            A CycleGAN learns both, and this one is exported unless the other is asked for.
-        generator: ``unet_256`` (or another power of two), ``resnet_9``, ``resnet_6``.
-        generator_width, discriminator_width: channels of the first layer.
-        generator_norm, discriminator_norm: ``batch``, ``instance`` or ``instance_affine``.
-        dropout: rate of the U-Net's three dropouts.
-        upsample: ``transposed`` or ``resize``.
-        image_size: side of the training crops, in pixels.
-        load_size: side the pictures are resized to before the crop; equal means no crop.
-        flip: mirror left and right half of the time.
-        batch_size: pairs a step, or pictures of each domain.
-        gan_loss: ``bce`` on logits or ``lsgan``.
-        l1_weight: Pix2Pix's, of mean |target - output| in the generator's loss.
-        cycle_weight: CycleGAN's, of mean |there and back - input| in each domain.
-        identity_weight: CycleGAN's, of mean |output - input| for a picture of the target domain, as a
-            share of ``cycle_weight``; 0 leaves the term out.
-        pool_size: CycleGAN's, generated pictures that are kept for D in each domain; 0 keeps none.
-        learning_rate, beta_1, beta_2, epsilon: Adam's, the same for all networks.
-        decay_steps: the rate falls linearly to zero over this many last steps.
-        ema_decay: of the running mean of the generator's weights; 0 keeps none.
-        steps: length of the run.
-        checkpoint_every: steps between checkpoints; the last step always has one.
-        keep_checkpoints: how many of the newest to keep; 0 keeps all.
-        log_every: steps between reports of the losses.
-        seed: fixes weights, order, crops and dropout masks.
-        deterministic: the same machine, threads and seed give the same bits.
+        group: heading under which a form or a help text shows it.
+        help: one or two sentences for whoever chooses it.
+        choices: the values it may have; empty for numbers, switches and free text.
+        low, high: inclusive range of a number; None for other fields.
+        below: whether ``high`` itself is excluded.
+        only: the model that reads it; in a run of the other it must keep its default.
+        learnt: whether it changes what is learnt. The others say how long and how often, and may differ
+            between a run and its resumption.
+    """
+
+    group: str
+    help: str
+    choices: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    below: bool = False
+    only: str | None = None
+    learnt: bool = True
+
+
+def _field(default: Any, group: str, text: str, **limits: Any) -> Any:
+    """A dataclass field with its :class:`Setting`."""
+    return dataclasses.field(default=default, metadata={"setting": Setting(group=group, help=text, **limits)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Every hyper-parameter of a run. The defaults are Pix2Pix's own; :func:`settings` explains each.
 
     Raises:
         ConfigError: a value out of its range or two that contradict each other.
     """
 
-    preset: str = "custom"
-    model: str = "pix2pix"
-    direction: str = "map2sat"
-    generator: str = "unet_256"
-    generator_width: int = 64
-    generator_norm: str = "instance_affine"
-    discriminator_width: int = 64
-    discriminator_norm: str = "instance_affine"
-    dropout: float = 0.5
-    upsample: str = "transposed"
-    image_size: int = 256
-    load_size: int = 286
-    flip: bool = True
-    batch_size: int = 1
-    gan_loss: str = "bce"
-    l1_weight: float = 100.0
-    cycle_weight: float = 10.0
-    identity_weight: float = 0.5
-    pool_size: int = 50
-    learning_rate: float = 2e-4
-    beta_1: float = 0.5
-    beta_2: float = 0.999
-    epsilon: float = 1e-8
-    decay_steps: int = 0
-    ema_decay: float = 0.0
-    steps: int = 109_700
-    checkpoint_every: int = 2_000
-    keep_checkpoints: int = 0
-    log_every: int = 50
-    seed: int = 0
-    deterministic: bool = True
+    preset: str = _field("custom", "run", "The preset this came from; a label only.", learnt=False)
+    model: str = _field("pix2pix", "run", "Pix2Pix learns from pairs, CycleGAN without.", choices=MODELS)
+    direction: str = _field(
+        "map2sat",
+        "run",
+        "map2sat (B to A) or sat2map (A to B). A CycleGAN learns both and exports this one by default.",
+        choices=DIRECTIONS,
+    )
+    steps: int = _field(109_700, "run", "Updates in all.", low=1, high=math.inf, learnt=False)
+    seed: int = _field(0, "run", "Fixes weights, order, crops and dropout.", low=0, high=math.inf)
+    deterministic: bool = _field(
+        True, "run", "The same machine, threads and seed give the same bits; slower on a GPU."
+    )
+    precision: str = _field(
+        "float32",
+        "run",
+        "bfloat16 computes the networks in half the bits (weights stay float32): for GPUs from Ampere on.",
+        choices=PRECISIONS,
+    )
+
+    a_side: str = _field(
+        "left",
+        "data",
+        "The half of a side-by-side picture that is A, the aerial one. Folders A/ and B/ say it themselves.",
+        choices=SIDES,
+    )
+    image_size: int = _field(256, "data", "Side of the training crops, in pixels.", low=32, high=4096)
+    load_size: int = _field(
+        286,
+        "data",
+        "Side the pictures are resized to before the crop; equal means no crop.",
+        low=32,
+        high=4608,
+    )
+    flip: bool = _field(True, "data", "Mirror left and right half of the time.")
+    batch_size: int = _field(1, "data", "Pairs a step, or pictures of each domain.", low=1, high=1024)
+    validation_share: float = _field(
+        0.05,
+        "data",
+        "Share of the tiles held out where the data have no val/; 0 trains on all of them.",
+        low=0,
+        high=0.5,
+    )
+    diff_augment: str = _field(
+        "none",
+        "data",
+        "Differentiable augmentation of everything the discriminator sees (DiffAugment): for small sets.",
+        choices=AUGMENTATIONS,
+    )
+
+    generator: str = _field("unet_256", "networks", "unet_256 (or another power of two), resnet_9, resnet_6.")
+    generator_width: int = _field(64, "networks", "Channels of its first layer.", low=1, high=1024)
+    generator_norm: str = _field(
+        "instance_affine", "networks", "Normalisation of the generator.", choices=NORMS
+    )
+    discriminator_width: int = _field(64, "networks", "Channels of its first layer.", low=1, high=1024)
+    discriminator_norm: str = _field(
+        "instance_affine", "networks", "Normalisation of the discriminator.", choices=NORMS
+    )
+    spectral_norm: bool = _field(
+        False, "networks", "Divide the discriminator's kernels by their spectral norm."
+    )
+    dropout: float = _field(0.5, "networks", "Rate of the U-Net's three dropouts.", low=0, high=1, below=True)
+    upsample: str = _field(
+        "transposed",
+        "networks",
+        "transposed convolutions as in the papers, or resize, which has no checkerboard.",
+        choices=UPSAMPLES,
+    )
+
+    gan_loss: str = _field("bce", "losses", "bce on logits, or lsgan (least squares).", choices=GAN_LOSSES)
+    l1_weight: float = _field(
+        100.0, "losses", "Weight of mean |target - output|.", low=0, high=math.inf, only="pix2pix"
+    )
+    cycle_weight: float = _field(
+        10.0, "losses", "Weight of mean |there and back - input|.", low=0, high=math.inf, only="cyclegan"
+    )
+    identity_weight: float = _field(
+        0.5,
+        "losses",
+        "Of mean |output - input| for a picture of the target domain, as a share of cycle_weight.",
+        low=0,
+        high=math.inf,
+        only="cyclegan",
+    )
+    pool_size: int = _field(
+        50,
+        "losses",
+        "Generated pictures kept for the discriminator in each domain; 0 keeps none.",
+        low=0,
+        high=10_000,
+        only="cyclegan",
+    )
+
+    learning_rate: float = _field(2e-4, "optimiser", "Adam's, for all networks.", low=1e-12, high=1)
+    beta_1: float = _field(0.5, "optimiser", "Adam's memory of the gradient.", low=0, high=1, below=True)
+    beta_2: float = _field(0.999, "optimiser", "Adam's memory of its square.", low=0, high=1, below=True)
+    epsilon: float = _field(1e-8, "optimiser", "Adam's guard against zero.", low=1e-12, high=1)
+    decay_steps: int = _field(
+        0,
+        "optimiser",
+        "The rate falls linearly to zero over this many last steps.",
+        low=0,
+        high=math.inf,
+        learnt=False,
+    )
+    ema_decay: float = _field(
+        0.0,
+        "optimiser",
+        "Of the running mean of the generator's weights, which is then exported; 0 keeps none.",
+        low=0,
+        high=1,
+        below=True,
+    )
+
+    checkpoint_every: int = _field(
+        2_000,
+        "checkpoints",
+        "Steps between checkpoints; the last step always has one.",
+        low=1,
+        high=math.inf,
+        learnt=False,
+    )
+    keep_checkpoints: int = _field(
+        0, "checkpoints", "How many of the newest to keep; 0 keeps all.", low=0, high=math.inf, learnt=False
+    )
+    keep_best: int = _field(
+        0,
+        "checkpoints",
+        "How many of the best measured ones to keep beside the newest.",
+        low=0,
+        high=math.inf,
+        learnt=False,
+    )
+    keep_every: int = _field(
+        0,
+        "checkpoints",
+        "Keep every checkpoint whose step is a multiple of this, too; 0 for none.",
+        low=0,
+        high=math.inf,
+        learnt=False,
+    )
+    log_every: int = _field(
+        50, "checkpoints", "Steps between reports of the losses.", low=1, high=math.inf, learnt=False
+    )
+    samples: int = _field(
+        8,
+        "checkpoints",
+        "Fixed validation tiles that are drawn at every checkpoint; 0 for none.",
+        low=0,
+        high=64,
+        learnt=False,
+    )
+    evaluate_tiles: int = _field(
+        20,
+        "checkpoints",
+        "Validation tiles that every checkpoint is measured on; 0 for none.",
+        low=0,
+        high=10_000,
+        learnt=False,
+    )
 
     def __post_init__(self) -> None:
         """Check types, ranges and combinations."""
         for field in dataclasses.fields(self):
-            _check_type(field.name, getattr(self, field.name), str(field.type))
-        for name, choices in (
-            ("model", MODELS),
-            ("direction", DIRECTIONS),
-            ("generator_norm", NORMS),
-            ("discriminator_norm", NORMS),
-            ("upsample", UPSAMPLES),
-            ("gan_loss", GAN_LOSSES),
-        ):
-            if getattr(self, name) not in choices:
-                raise ConfigError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
+            _check(field.name, getattr(self, field.name), str(field.type), field.metadata["setting"])
         if not GENERATOR_PATTERN.fullmatch(self.generator):
             raise ConfigError(
                 f"generator must be like unet_256, resnet_9 or resnet_6, not {self.generator!r}"
             )
-        for name in (
-            "generator_width",
-            "discriminator_width",
-            "batch_size",
-            "steps",
-            "checkpoint_every",
-            "log_every",
-        ):
-            self._check_range(name, 1, math.inf)
-        for name in ("l1_weight", "cycle_weight", "identity_weight"):
-            self._check_range(name, 0, math.inf)
-        for name in ("pool_size", "decay_steps", "keep_checkpoints", "seed"):
-            self._check_range(name, 0, math.inf)
-        for name in ("dropout", "beta_1", "beta_2", "ema_decay"):
-            self._check_range(name, 0, 1, below=True)
-        for name in ("learning_rate", "epsilon"):
-            self._check_range(name, 1e-12, 1)
         self._check_sizes()
-        self._check_own_fields()
-
-    def _check_range(self, name: str, low: float, high: float, *, below: bool = False) -> None:
-        """``low <= value <= high``, or ``< high`` with ``below``."""
-        value = getattr(self, name)
-        if not (math.isfinite(value) and low <= value <= high) or (below and value == high):
-            limit = f"at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
-            raise ConfigError(f"{name} must be {limit}{' (exclusive)' if below else ''}, not {value!r}")
+        for field in dataclasses.fields(self):
+            only = field.metadata["setting"].only
+            # It would be ignored, and whoever made it would not know.
+            if only not in (None, self.model) and getattr(self, field.name) != field.default:
+                raise ConfigError(f"{field.name} is a setting of {only}; {self.model} does not use it")
 
     def _check_sizes(self) -> None:
         """The crop fits the picture, the network fits the crop, the decay fits the run."""
-        self._check_range("image_size", 32, 4096)
         if self.load_size < self.image_size:
             raise ConfigError(f"load_size ({self.load_size}) is smaller than image_size ({self.image_size})")
         multiple = int(self.generator.removeprefix("unet_")) if self.generator.startswith("unet_") else 4
@@ -164,14 +258,6 @@ class TrainConfig:
             )
         if self.decay_steps > self.steps:
             raise ConfigError(f"decay_steps ({self.decay_steps}) is longer than the run ({self.steps} steps)")
-
-    def _check_own_fields(self) -> None:
-        """A setting of another model would be ignored, and whoever made it would not know."""
-        defaults = {field.name: field.default for field in dataclasses.fields(self)}
-        for model, names in OWN_FIELDS.items():
-            for name in names:
-                if model != self.model and getattr(self, name) != defaults[name]:
-                    raise ConfigError(f"{name} is a setting of {model}; {self.model} does not use it")
 
     @property
     def directions(self) -> tuple[str, ...]:
@@ -199,8 +285,8 @@ class TrainConfig:
     def differences(self, other: TrainConfig) -> dict[str, tuple[Any, Any]]:
         """Fields in which ``other`` would be another run, with both values; lengths are left out."""
         mine, theirs = dataclasses.asdict(self), dataclasses.asdict(other)
-        ignored = RUN_LENGTH_FIELDS | {"preset"}
-        return {k: (mine[k], theirs[k]) for k in mine if mine[k] != theirs[k] and k not in ignored}
+        known = settings()
+        return {k: (mine[k], theirs[k]) for k in mine if mine[k] != theirs[k] and known[k].learnt}
 
     def to_dict(self) -> dict[str, Any]:
         """Field names and plain values, in order."""
@@ -243,11 +329,25 @@ class TrainConfig:
             raise ConfigError(f"{path}: {error}") from error
 
 
-def _check_type(name: str, value: object, expected: str) -> None:
-    """Exact types: a bool is not an int here, and an int passes for a float."""
+def settings() -> dict[str, Setting]:
+    """The declaration of every field, by name, in order."""
+    return {field.name: field.metadata["setting"] for field in dataclasses.fields(TrainConfig)}
+
+
+def _check(name: str, value: Any, expected: str, setting: Setting) -> None:
+    """Type, choice and range of one field. A bool is not an int here, and an int passes for a float."""
     accepted = {"str": (str,), "int": (int,), "float": (float, int), "bool": (bool,)}[expected]
     if type(value) not in accepted:
         raise ConfigError(f"{name} must be a {expected}, not {value!r}")
+    if setting.choices and value not in setting.choices:
+        raise ConfigError(f"{name} must be one of {', '.join(setting.choices)}, not {value!r}")
+    if setting.low is None or setting.high is None:
+        return
+    inside = math.isfinite(value) and setting.low <= value <= setting.high
+    if not inside or (setting.below and value == setting.high):
+        unlimited = setting.high == math.inf
+        limit = f"at least {setting.low:g}" if unlimited else f"from {setting.low:g} to {setting.high:g}"
+        raise ConfigError(f"{name} must be {limit}{' (exclusive)' if setting.below else ''}, not {value!r}")
 
 
 def _toml_value(value: str | float | bool) -> str:
@@ -276,77 +376,3 @@ def parse_direction(text: str) -> str:
     except KeyError:
         choices = ", ".join((*DIRECTIONS, *DIRECTION_ALIASES))
         raise ConfigError(f"direction must be one of {choices}, not {text!r}") from None
-
-
-PRESETS: Final[dict[str, TrainConfig]] = {
-    # A picture of where it goes, in minutes on a CPU; the bundled generators are this one.
-    "draft": TrainConfig(
-        preset="draft",
-        generator_width=20,
-        discriminator_width=32,
-        dropout=0.2,  # half of 160 channels is too much to lose
-        ema_decay=0.999,
-        steps=10_000,
-        decay_steps=4_000,
-        checkpoint_every=500,
-        keep_checkpoints=3,
-    ),
-    # The run of the first MapGAN: 100 passes it counted as 1,097 tiles, BatchNorm everywhere.
-    "seed": TrainConfig(
-        preset="seed",
-        generator_norm="batch",
-        discriminator_norm="batch",
-        steps=109_700,
-        checkpoint_every=2_000,
-    ),
-    # The authors' schedule for 1,096 tiles: 100 passes at a constant rate, 100 falling to zero.
-    "reference": TrainConfig(preset="reference", steps=219_200, decay_steps=109_600, checkpoint_every=5_000),
-    # The larger generator, averaged weights and no transposed convolutions.
-    "quality": TrainConfig(
-        preset="quality",
-        generator="resnet_9",
-        upsample="resize",
-        ema_decay=0.9995,
-        steps=219_200,
-        decay_steps=109_600,
-        checkpoint_every=5_000,
-    ),
-}
-
-
-# As published: ResNet generators, least squares, instance norm without weights (Zhu et al. 2017).
-_CYCLEGAN: Final[dict[str, Any]] = {
-    "model": "cyclegan",
-    "generator": "resnet_9",
-    "generator_norm": "instance",
-    "discriminator_norm": "instance",
-    "dropout": 0.0,
-    "gan_loss": "lsgan",
-}
-# What a preset changes for CycleGAN, on top of what it says for Pix2Pix.
-CYCLEGAN_PRESETS: Final[dict[str, dict[str, Any]]] = {
-    # Six passes through a generator a step instead of one, so narrower and fewer of them.
-    "draft": {
-        **_CYCLEGAN,
-        "generator": "resnet_6",
-        "generator_width": 12,
-        "discriminator_width": 24,
-        "steps": 4_000,
-        "decay_steps": 1_500,
-    },
-    "seed": _CYCLEGAN,
-    "reference": _CYCLEGAN,
-    "quality": _CYCLEGAN,
-}
-
-
-def preset(name: str, **overrides: Any) -> TrainConfig:
-    """The named preset with some fields changed; ``model="cyclegan"`` gives CycleGAN's form of it.
-
-    Raises:
-        ConfigError: an unknown preset or field, or values that make no sense together.
-    """
-    if name not in PRESETS:
-        raise ConfigError(f"preset must be one of {', '.join(PRESETS)}, not {name!r}")
-    own = CYCLEGAN_PRESETS[name] if overrides.get("model") == "cyclegan" else {}
-    return TrainConfig.from_dict({**PRESETS[name].to_dict(), **own, **overrides})

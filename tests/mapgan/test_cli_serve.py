@@ -16,7 +16,8 @@ from PIL import Image
 from mapgan import checkpoints
 from mapgan.card import CardError, read_card
 from mapgan.cli_serve import COMMANDS, EXIT_SOME_FAILED, inspect_file, train_command
-from mapgan.config import TrainConfig, preset
+from mapgan.config import TrainConfig
+from mapgan.presets import preset
 from tests.mapgan.generators import make_generator
 from tests.mapgan.images import gradient, save
 

@@ -15,13 +15,13 @@ from mapgan import networks
 from mapgan.config import (
     GENERATOR_PATTERN,
     NORMS,
-    PRESETS,
     UPSAMPLES,
     ConfigError,
     TrainConfig,
     parse_direction,
-    preset,
+    settings,
 )
+from mapgan.presets import PRESETS, preset
 
 
 def test_presets_are_what_they_are_named_after() -> None:
@@ -79,6 +79,11 @@ def test_toml_survives_any_value(label: str, rate: float, weight: float, seed: i
         ("pool_size", 20, "pool_size is a setting of cyclegan; pix2pix does not use it"),
         ("identity_weight", 0.0, "a setting of cyclegan"),
         ("cycle_weight", -1.0, "cycle_weight must be at least 0"),
+        ("precision", "float16", "precision must be one of float32, bfloat16"),
+        ("a_side", "top", "a_side must be one of left, right"),
+        ("diff_augment", "colour", "diff_augment must be one of none, color"),
+        ("validation_share", 0.6, "validation_share must be from 0 to 0.5"),
+        ("samples", 65, "samples must be from 0 to 64"),
     ],
 )
 def test_nonsense_is_named(field: str, value: Any, message: str) -> None:
@@ -203,3 +208,35 @@ def test_light_modules_load_no_framework() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_another_length_keeps_the_share_of_the_decay() -> None:
+    """A short trial of a preset has the preset's schedule in small; a decay that is given stays."""
+    assert preset("draft", steps=300).decay_steps == 120
+    assert preset("draft", model="cyclegan", steps=300).decay_steps == 112
+    assert preset("reference", steps=1).decay_steps == 0
+    assert preset("draft", steps=300, decay_steps=7).decay_steps == 7
+    assert preset("seed", steps=300).decay_steps == 0
+
+
+def test_every_setting_is_explained() -> None:
+    """A form shows the declaration as it is: a sentence, and a range or choices where there are any."""
+    declared = settings()
+    assert list(declared) == list(TrainConfig().to_dict())
+    for name, setting in declared.items():
+        assert setting.help.endswith("."), name
+        value = TrainConfig().to_dict()[name]
+        if type(value) in (int, float):
+            assert setting.low is not None, name
+            assert setting.high is not None, name
+
+
+def test_a_longer_run_with_other_housekeeping_is_the_same_run() -> None:
+    """Length, reports and retention may change at a resumption; what is learnt may not."""
+    config = TrainConfig()
+    longer = TrainConfig(steps=200_000, decay_steps=10, keep_best=2, samples=0, log_every=1, preset="other")
+    assert config.differences(longer) == {}
+    assert set(config.differences(TrainConfig(a_side="right", precision="bfloat16"))) == {
+        "a_side",
+        "precision",
+    }

@@ -11,9 +11,10 @@ import pytest
 import tensorflow as tf
 
 from mapgan import engine
-from mapgan.config import TrainConfig, preset
+from mapgan.config import TrainConfig
 from mapgan.cyclegan import CycleGAN
 from mapgan.engine.state import TrainState
+from mapgan.presets import preset
 
 SIDE = 32
 SMALL: dict[str, Any] = {

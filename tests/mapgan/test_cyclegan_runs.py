@@ -14,10 +14,11 @@ from PIL import Image
 
 from mapgan import checkpoints, events
 from mapgan.cli import main
-from mapgan.config import TrainConfig, preset
+from mapgan.config import TrainConfig
 from mapgan.export import parity
 from mapgan.imageio import from_unit, to_unit
 from mapgan.inference import Generator
+from mapgan.presets import preset
 from mapgan.tiling import pad_to
 from mapgan.training import train
 from mapgan.unpaired import Domain, LoadedDomains, UnpairedDataset
