@@ -1,6 +1,7 @@
 """Who is at work: every Celery process signs a list in the broker, and /healthz reads it.
 
-The list is one sorted set of names with the time they last signed. A worker signs from a thread, because a
+The list is one sorted set of names with the time they last signed, by the broker's clock: the machines' own
+clocks need not agree. A worker signs from a thread, because a
 solo worker's own loop stands still while it translates. Beat signs when it has published something, so
 that a beat that lives but does not tick is missed as well.
 """
@@ -11,7 +12,6 @@ import logging
 import os
 import platform
 import threading
-import time
 from typing import Any
 
 import redis
@@ -44,7 +44,7 @@ def fresh_seconds(name: str) -> float:
 
 def sign(broker: redis.Redis, name: str) -> None:
     """Write `name` into the list now, and strike out who has been silent for an hour."""
-    now = time.time()
+    now = _now(broker)
     with broker.pipeline(transaction=False) as pipe:
         pipe.zadd(KEY, {name: now})
         pipe.zremrangebyscore(KEY, "-inf", now - 3600)
@@ -58,9 +58,16 @@ def sign_off(broker: redis.Redis, name: str) -> None:
 
 def heard_of(broker: redis.Redis) -> dict[str, float]:
     """Name -> seconds since it signed, of everybody in the list."""
-    now = time.time()
+    now = _now(broker)
     entries: Any = broker.zrange(KEY, 0, -1, withscores=True)
     return {name.decode(): max(0.0, now - score) for name, score in entries}
+
+
+def _now(broker: redis.Redis) -> float:
+    """Seconds since the epoch by the broker's clock."""
+    answer: Any = broker.time()
+    seconds, microseconds = answer
+    return float(seconds) + float(microseconds) / 1e6
 
 
 def _name(role: str) -> str:
