@@ -172,6 +172,12 @@ TRANSLATOR_CACHE_DIR = VAR_DIR / "cache" / "generators"
 TRANSLATOR_LOADED_GENERATORS = env.integer("MAPGAN_LOADED_GENERATORS", 3, least=1, most=100)
 TRANSLATOR_THREADS = env.integer("MAPGAN_TRANSLATE_THREADS", 0, most=1024) or None  # None: every core
 
+# --- Training --------------------------------------------------------------------------------------------
+
+DATASET_MAX_BYTES = env.integer("MAPGAN_MAX_DATASET_MB", 5000, least=1, most=1_000_000) * 1_000_000
+DATASET_ROOTS = env.listing("MAPGAN_DATASET_ROOTS")  # folders of the server that staff may import from
+TRAINING_WORK_DIR = env.path("MAPGAN_WORK_DIR", VAR_DIR / "work")  # a worker's scratch space
+
 # --- Jobs and the queue ----------------------------------------------------------------------------------
 
 JOB_LEASE_SECONDS = env.number("MAPGAN_JOB_LEASE_SECONDS", 60, least=1)

@@ -27,5 +27,6 @@ urlpatterns = [
     path("api/docs/", api_docs, name="api-docs"),
     path("account/", include("accounts.urls")),
     path("api/v1/", include("translator.api_urls")),
+    path("training/", include("training_jobs.urls")),
     path("", include("translator.urls")),
 ]

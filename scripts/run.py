@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mapgan_site.settings")
 
-from scripts.tied import tie_to_parent  # noqa: E402
+from jobs.tied import tie_to_parent  # noqa: E402
 
 START_SECONDS = 90  # until the site must answer
 STOP_SECONDS = 9  # until what still runs is killed
@@ -221,7 +221,7 @@ def supervisor_environment() -> dict[str, str]:
         "RUN_ROOT": str(ROOT),
         "RUN_VAR": str(settings.VAR_DIR),
         "RUN_BIN": str(Path(sys.executable).parent),
-        "RUN_TIED": f"{sys.executable} -I -S {ROOT / 'scripts' / 'tied.py'}",
+        "RUN_TIED": f"{sys.executable} -I -S {ROOT / 'jobs' / 'tied.py'}",
         "RUN_BIND": f"{host}:{settings.BIND_PORT}",
         "RUN_WEB_THREADS": str(settings.WEB_THREADS),
         "RUN_BROKER": str(get_binary_path()) if settings.EMBEDDED_BROKER else "unused",

@@ -61,6 +61,18 @@ def file_response(
     if not key:
         raise Http404
     filename = _filename(source, kind, content_type, request)
+    return object_response(request, key, content_type=content_type, filename=filename, download=download)
+
+
+def object_response(
+    request: HttpRequest | None, key: str, *, content_type: str, filename: str, download: bool = False
+) -> HttpResponseBase:
+    """Send an object of our own making; who may have it is decided before.
+
+    Raises:
+        Http404: it is gone.
+        StorageError: the storage cannot be reached.
+    """
     try:
         if is_local():
             return _stream(key, content_type, filename, download, request)

@@ -1,7 +1,9 @@
-"""``python scripts/tied.py COMMAND ...``: becomes COMMAND, which gets SIGTERM when its parent dies.
+"""``python jobs/tied.py COMMAND ...``: becomes COMMAND, which gets SIGTERM when its parent dies.
 
 Without it, a supervisor that is killed hard would leave its web server, workers and broker behind, and the
-next start would find the port taken. Linux only; elsewhere it just becomes COMMAND.
+next start would find the port taken; a worker that is killed would leave a training on the GPU. A program of
+its own and not a ``preexec_fn``, which is unsafe beside other threads. Standard library only: it runs without
+site packages. Linux only; elsewhere it just becomes COMMAND.
 """
 
 import ctypes
@@ -23,4 +25,4 @@ def tie_to_parent() -> None:
 
 if __name__ == "__main__":
     tie_to_parent()
-    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606 - the command is supervisord.conf's
+    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606 - the command is ours, no shell

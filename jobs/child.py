@@ -1,0 +1,218 @@
+"""A child process that does a job's work: its events are heard, its end is known, it never outlives us.
+
+Training frameworks do not belong into a Celery process (they fork badly and keep a GPU's memory), so the
+work is the ``mapgan`` command, as a person would run it. Its stdout is JSON lines, its stderr goes to a file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from queue import Empty, Full, Queue
+from time import monotonic
+from typing import IO, Any, Final, cast
+
+from jobs.errors import JobStopped, LeaseLost
+from jobs.runner import Attempt
+
+logger = logging.getLogger(__name__)
+
+GRACE_SECONDS: Final = 25.0  # a training saves within 20 s of a SIGTERM
+LOOK_SECONDS: Final = 0.25  # how long a wish to stop may go unnoticed
+TAIL_BYTES: Final = 8_000
+LINE_LIMIT: Final = 1_000_000  # characters; one that never ends a line must not fill our memory
+QUEUE_LINES: Final = 1_000  # one that talks faster than we listen waits in its pipe
+TIED: Final = Path(__file__).with_name("tied.py")
+
+Listener = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class ChildEnd:
+    """How a child ended by itself.
+
+    Attributes:
+        code: the exit code; negative when a signal ended it.
+        tail: the end of what it wrote on stderr.
+    """
+
+    code: int
+    tail: str
+
+    @property
+    def killed(self) -> bool:
+        """Somebody else's SIGKILL: most often the kernel's, for want of memory."""
+        return self.code == -signal.SIGKILL
+
+
+def run_child(
+    command: Sequence[str],
+    *,
+    attempt: Attempt,
+    listen: Listener,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    grace: float = GRACE_SECONDS,
+) -> ChildEnd:
+    """Run ``command`` to its end, or until the attempt must stop.
+
+    Args:
+        command: program and arguments.
+        attempt: asked a few times a second whether to go on.
+        listen: hears every JSON object the child prints, in this thread. What it raises stops the child.
+        log: the child's stderr, and what it printed that was no JSON object, are appended here.
+        environment: variables on top of this process's own.
+        grace: seconds between SIGTERM and SIGKILL when it must stop.
+
+    Raises:
+        JobStopped: the attempt was told to stop; the child is gone when this arrives, and what it said on its
+            way out was heard.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as errors, _started(command, environment, errors) as child:
+        lines = _Lines(cast("IO[str]", child.stdout))
+        try:
+            _follow(child, lines, attempt, partial(_hear, listen=listen, errors=errors))
+        except LeaseLost:  # another worker may be writing: not a word more
+            _stop(child, lines, grace, lambda _: None)
+            raise
+        except JobStopped:
+            # What it saves on SIGTERM is worth knowing: the last losses, the last checkpoint.
+            _stop(child, lines, grace, partial(_hear, listen=listen, errors=errors))
+            raise
+        except BaseException:
+            _stop(child, lines, grace, lambda _: None)
+            raise
+        finally:
+            lines.close()
+    return ChildEnd(child.returncode, read_tail(log))
+
+
+def read_tail(log: Path, limit: int = TAIL_BYTES) -> str:
+    """The last ``limit`` bytes of a log as text; from the start of a line where there is one."""
+    with contextlib.suppress(OSError), log.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - limit))
+        text = file.read().decode("utf-8", "replace")
+        return text.partition("\n")[2] or text if size > limit else text
+    return ""
+
+
+@contextlib.contextmanager
+def _started(
+    command: Sequence[str], environment: Mapping[str, str] | None, errors: IO[bytes]
+) -> Iterator[subprocess.Popen[str]]:
+    """The child in a process group of its own, tied to this process; killed with its group at the end."""
+    child = subprocess.Popen(  # noqa: S603 - our own command, no shell
+        [sys.executable, "-I", "-S", str(TIED), *command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        env={**os.environ, **(environment or {})},
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        yield child
+    finally:
+        _signal_group(child, signal.SIGKILL)
+        child.wait()
+
+
+class _Lines:
+    """Lines of a child's stdout as they come, read by a thread that ends with the child or with `close`."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._queue: Queue[str | None] = Queue(QUEUE_LINES)
+        self._closed = threading.Event()
+        self._stream = stream
+        threading.Thread(target=self._read, name="child-lines", daemon=True).start()
+
+    def next(self, seconds: float) -> str | None:
+        """The next line; an empty one when none came in time; None at the end."""
+        try:
+            return self._queue.get(timeout=seconds)
+        except Empty:
+            return ""
+
+    def close(self) -> None:
+        """Nobody listens any more."""
+        self._closed.set()
+
+    def _read(self) -> None:
+        with self._stream as stream:
+            while line := stream.readline(LINE_LIMIT):
+                if not self._put(line):
+                    return
+        self._put(None)
+
+    def _put(self, line: str | None) -> bool:
+        while not self._closed.is_set():
+            with contextlib.suppress(Full):
+                self._queue.put(line, timeout=1.0)
+                return True
+        return False
+
+
+def _follow(
+    child: subprocess.Popen[str], lines: _Lines, attempt: Attempt, hear: Callable[[str], None]
+) -> None:
+    """Hear the child until it ends."""
+    while (line := lines.next(LOOK_SECONDS)) is not None:
+        attempt.check()
+        if line:
+            hear(line)
+    while child.poll() is None:  # it closed its stdout and works on
+        attempt.check()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(LOOK_SECONDS)
+
+
+def _hear(line: str, *, listen: Listener, errors: IO[bytes]) -> None:
+    """One event; anything else a child prints belongs into its log."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        event = None
+    if isinstance(event, dict):
+        listen(event)
+    else:
+        errors.write(line.encode("utf-8", "replace"))
+        errors.flush()
+
+
+def _stop(child: subprocess.Popen[str], lines: _Lines, grace: float, hear: Callable[[str], None]) -> None:
+    """SIGTERM; after ``grace`` seconds the caller's end of the context kills what is still there.
+
+    The child's lines are taken all the while: one that waits for room in its pipe could not end.
+    """
+    if child.poll() is None:
+        child.terminate()
+    deadline = monotonic() + grace
+    while (left := deadline - monotonic()) > 0:
+        line = lines.next(min(left, LOOK_SECONDS))
+        if line is None:
+            break
+        if line:
+            hear(line)
+    try:
+        child.wait(max(deadline - monotonic(), 0.0))
+    except subprocess.TimeoutExpired:
+        logger.warning("Process %d did not stop within %.0f s and is killed.", child.pid, grace)
+
+
+def _signal_group(child: subprocess.Popen[str], number: signal.Signals) -> None:
+    """Signal what the child left behind as well; its group outlives it."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, number)

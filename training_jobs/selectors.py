@@ -1,0 +1,77 @@
+"""Reads. All of this is for staff: for anybody else there is nothing here."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
+
+from accounts.models import User
+from jobs.models import ACTIVE_STATES, JobState
+from training_jobs.models import Dataset, DatasetVersion, Upload
+
+Person = User | AnonymousUser
+
+
+def may_train(user: Person) -> bool:
+    """Whether this person sees datasets and training at all."""
+    return bool(user.is_active and user.is_staff)
+
+
+def datasets_visible(user: Person) -> QuerySet[Dataset]:
+    """Every dataset, with its newest version in ``newest``; none for anybody but staff."""
+    if not may_train(user):
+        return Dataset.objects.none()
+    newest = DatasetVersion.objects.filter(dataset=OuterRef("dataset")).order_by("-number").values("pk")[:1]
+    return Dataset.objects.select_related("created_by").prefetch_related(
+        Prefetch(
+            "versions",
+            queryset=DatasetVersion.objects.filter(pk=Subquery(newest)),
+            to_attr="newest_versions",
+        )
+    )
+
+
+def dataset_visible(*, user: Person, dataset_id: uuid.UUID) -> Dataset:
+    """One of them.
+
+    Raises:
+        Dataset.DoesNotExist: there is none, or none for this person.
+    """
+    return datasets_visible(user).get(pk=dataset_id)
+
+
+def version_visible(*, user: Person, version_id: uuid.UUID) -> DatasetVersion:
+    """One version.
+
+    Raises:
+        DatasetVersion.DoesNotExist: there is none, or none for this person.
+    """
+    if not may_train(user):
+        raise DatasetVersion.DoesNotExist
+    return DatasetVersion.objects.select_related("dataset", "created_by").get(pk=version_id)
+
+
+def versions_ready() -> QuerySet[DatasetVersion]:
+    """What can be trained on."""
+    return DatasetVersion.objects.filter(state=JobState.SUCCEEDED).select_related("dataset")
+
+
+def upload_owned(*, user: Person, upload_id: uuid.UUID) -> Upload:
+    """An upload of one's own.
+
+    Raises:
+        Upload.DoesNotExist: there is none, or it is another's.
+    """
+    if not may_train(user):
+        raise Upload.DoesNotExist
+    return Upload.objects.get(pk=upload_id, owner_id=user.pk)
+
+
+def uploads_in_use() -> QuerySet[DatasetVersion, uuid.UUID | None]:
+    """Ids of the uploads that a version still has to read."""
+    waiting = DatasetVersion.objects.filter(upload__isnull=False)
+    return waiting.filter(state__in=[*ACTIVE_STATES, JobState.FAILED, JobState.CANCELLED]).values_list(
+        "upload_id", flat=True
+    )

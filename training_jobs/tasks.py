@@ -1,0 +1,23 @@
+"""What Celery runs for training data: an id comes in, the worker or a service is called."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from jobs.runner import run_job
+from training_jobs import worker
+from training_jobs.models import DatasetVersion
+from training_jobs.services import uploads_sweep
+
+
+@shared_task(name=DatasetVersion.TASK_NAME, ignore_result=True)
+def examine(job_id: str) -> None:
+    """Run one attempt at examining a dataset's version, if it is to be had."""
+    run_job(model=DatasetVersion, job_id=job_id, work=worker.examine, transient=worker.TRANSIENT)
+    worker.tidy(job_id)
+
+
+@shared_task(name="training_jobs.sweep_uploads", ignore_result=True)
+def sweep_uploads() -> None:
+    """Discard uploads that nobody finished or used; beat sends it every hour."""
+    uploads_sweep()

@@ -1,0 +1,25 @@
+"""Addresses of training, in the namespace ``training``."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from training_jobs.views import datasets, uploads
+
+patterns = [
+    path("datasets/", datasets.index, name="datasets"),
+    path("datasets/new/", datasets.new, name="dataset-new"),
+    path("datasets/<uuid:dataset_id>/", datasets.detail, name="dataset"),
+    path("datasets/<uuid:dataset_id>/edit/", datasets.edit, name="dataset-edit"),
+    path("datasets/<uuid:dataset_id>/delete/", datasets.delete, name="dataset-delete"),
+    path("datasets/<uuid:dataset_id>/versions/new/", datasets.version_new, name="version-new"),
+    path("datasets/<uuid:dataset_id>/versions/<int:number>/", datasets.detail, name="version"),
+    path("versions/<uuid:version_id>/status/", datasets.status, name="version-status"),
+    path("versions/<uuid:version_id>/sheets/<slug:kind>/", datasets.sheet, name="version-sheet"),
+    path("versions/<uuid:version_id>/cancel/", datasets.cancel, name="version-cancel"),
+    path("versions/<uuid:version_id>/retry/", datasets.retry, name="version-retry"),
+    path("uploads/", uploads.begin, name="uploads"),
+    path("uploads/<uuid:upload_id>/", uploads.upload, name="upload"),
+]
+
+urlpatterns = [path("", include((patterns, "training")))]

@@ -1,0 +1,1 @@
+"""Pages of training. For everybody but staff they do not exist."""

@@ -1,0 +1,36 @@
+"""What the views of training share."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TypeVar
+
+from django.db.models import Model
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.views.decorators.cache import never_cache
+
+from accounts.models import User
+from training_jobs.selectors import may_train
+from translator.views.common import P, View
+
+M = TypeVar("M", bound=Model)
+
+
+def staff_only(view: View[P]) -> View[P]:
+    """404 for anybody else, signed in or not: nobody learns that there is something. Kept by no cache."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        if not may_train(request.user):
+            raise Http404
+        return view(request, *args, **kwargs)
+
+    return never_cache(wrapped)
+
+
+def staff_of(request: HttpRequest) -> User:
+    """The person, whom `staff_only` has let in."""
+    if not isinstance(request.user, User):
+        raise Http404
+    return request.user

@@ -1,0 +1,90 @@
+"""Chunked uploads, as FilePond sends them (its protocol follows tus).
+
+``POST`` announces a file (``Upload-Name``, ``Upload-Length``) and answers its id as plain text. ``PATCH`` brings the
+bytes from ``Upload-Offset`` on. ``HEAD`` tells in ``Upload-Offset`` where to go on after an interruption. ``DELETE``
+gives it up.
+"""
+
+from __future__ import annotations
+
+import uuid
+from urllib.parse import unquote
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from training_jobs.models import Upload
+from training_jobs.selectors import upload_owned
+from training_jobs.services import UploadConflict, UploadRefused, upload_append, upload_begin, upload_discard
+from training_jobs.services.uploads import CHUNK_LIMIT
+from training_jobs.views.common import staff_of, staff_only
+from translator.services import StorageError
+
+PLAIN = "text/plain; charset=utf-8"
+
+
+@staff_only
+@require_POST
+def begin(request: HttpRequest) -> HttpResponse:
+    """Announce a file; the answer is its id."""
+    try:
+        upload = upload_begin(
+            owner=staff_of(request),
+            filename=unquote(request.headers.get("Upload-Name", "")),
+            size=_number(request, "Upload-Length"),
+        )
+    except UploadRefused as refusal:
+        return _refused(refusal)
+    response = HttpResponse(str(upload.pk), status=201, content_type=PLAIN)
+    response["Location"] = reverse("training:upload", args=[upload.pk])
+    return response
+
+
+@staff_only
+def upload(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponse:
+    """One upload: its next chunk, how far it is, or its end."""
+    try:
+        row = upload_owned(user=request.user, upload_id=upload_id)
+    except Upload.DoesNotExist:
+        raise Http404 from None
+    if request.method == "PATCH":
+        return _append(request, row)
+    if request.method == "HEAD":
+        return _told(row, 200)
+    if request.method == "DELETE":
+        upload_discard(upload=row)
+        return HttpResponse(status=204)
+    return HttpResponseNotAllowed(["DELETE", "HEAD", "PATCH"])
+
+
+def _append(request: HttpRequest, row: Upload) -> HttpResponse:
+    try:
+        # Read from the connection: `request.body` has the limit of ordinary forms.
+        data = request.read(CHUNK_LIMIT + 1)
+        if len(data) < min(_number(request, "Content-Length"), CHUNK_LIMIT):
+            raise UploadRefused("cut_short", "The connection was cut. Send this chunk again.")
+        upload_append(upload=row, offset=_number(request, "Upload-Offset"), data=data)
+    except UploadRefused as refusal:
+        response = _refused(refusal)
+        response["Upload-Offset"] = str(row.received)
+        return response
+    except StorageError as error:
+        return HttpResponse(str(error), status=503, content_type=PLAIN, headers={"Retry-After": "30"})
+    return _told(row, 204)
+
+
+def _told(row: Upload, status: int) -> HttpResponse:
+    headers = {"Upload-Offset": str(row.received), "Upload-Length": str(row.size)}
+    return HttpResponse(status=status, content_type=PLAIN, headers=headers)
+
+
+def _refused(refusal: UploadRefused) -> HttpResponse:
+    status = 409 if isinstance(refusal, UploadConflict) else 422
+    return HttpResponse(str(refusal), status=status, content_type=PLAIN)
+
+
+def _number(request: HttpRequest, header: str) -> int:
+    """A header's whole number; -1, which every service refuses, for anything else."""
+    text = request.headers.get(header, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else -1
