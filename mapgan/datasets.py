@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from mapgan.draws import Draws, cut
 from mapgan.imageio import ImageError, decode
 
 Pictures: TypeAlias = npt.NDArray[np.uint8]
@@ -229,13 +230,10 @@ class PairedDataset:
     ) -> None:
         self._stems = pairs.stems
         self._source, self._target = (pairs.a, pairs.b) if a_to_b else (pairs.b, pairs.a)
-        self._offsets = pairs.a.shape[1] - image_size + 1
         self._image_size = image_size
-        self._flip = flip
         self._batch_size = batch_size
-        self._seed = seed
-        self._epoch = -1
-        self._order: npt.NDArray[np.int64] = np.empty(0, np.int64)
+        offsets = pairs.a.shape[1] - image_size + 1
+        self._draws = Draws(len(pairs.stems), offsets=offsets, flip=flip, seed=(seed,))
 
     def __len__(self) -> int:
         """Pairs: the length of a pass."""
@@ -250,24 +248,13 @@ class PairedDataset:
 
     def batch(self, step: int) -> tuple[Pictures, Pictures]:
         """Source and target of step ``step`` (from 0), uint8 ``(batch, s, s, 3)``, cut alike."""
-        first = step * self._batch_size
-        chosen = [self._augmented(number) for number in range(first, first + self._batch_size)]
-        return np.stack([source for source, _ in chosen]), np.stack([target for _, target in chosen])
-
-    def _augmented(self, number: int) -> tuple[Pictures, Pictures]:
-        """The ``number``-th pair since the run began: shuffled anew each pass, cropped, mirrored."""
-        epoch, position = divmod(number, len(self._stems))
-        if epoch != self._epoch:
-            self._order = np.random.default_rng((self._seed, 0, epoch)).permutation(len(self._stems))
-            self._epoch = epoch
-        index = self._order[position]
-        top, left, mirror = np.random.default_rng((self._seed, 1, number)).integers(
-            (self._offsets, self._offsets, 2)
-        )
-        step = -1 if self._flip and mirror else 1
-        rows, columns = slice(top, top + self._image_size), slice(left, left + self._image_size)
-        source, target = self._source[index, rows, columns], self._target[index, rows, columns]
-        return source[:, ::step], target[:, ::step]
+        shape = (self._batch_size, self._image_size, self._image_size, 3)
+        source, target = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
+        for at in range(self._batch_size):
+            draw = self._draws[step * self._batch_size + at]
+            cut(self._source, draw, source[at])
+            cut(self._target, draw, target[at])
+        return source, target
 
 
 def natural(stems: Iterable[str]) -> list[str]:

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from mapgan.datasets import (
     DatasetError,
@@ -36,6 +35,7 @@ from mapgan.datasets import (
     natural,
     some,
 )
+from mapgan.draws import Draws, cut
 
 DOMAINS: Final = ("A", "B")
 DomainPaths: TypeAlias = tuple[dict[str, Path], dict[str, Path]]
@@ -169,52 +169,35 @@ class UnpairedDataset:
         self, domains: LoadedDomains, *, image_size: int, flip: bool, batch_size: int, seed: int
     ) -> None:
         self._batch_size = batch_size
-        self._streams = [
-            _Stream(domain, image_size=image_size, flip=flip, seed=(seed, number))
-            for number, domain in enumerate((domains.a, domains.b), start=2)  # pairs have 0 and 1
+        self._image_size = image_size
+        self._domains = (domains.a, domains.b)
+        self._draws = [
+            Draws(
+                len(domain.stems),
+                offsets=domain.pictures.shape[1] - image_size + 1,
+                flip=flip,
+                seed=(seed, number),
+            )
+            for number, domain in enumerate(self._domains, start=2)  # pairs have 0 and 1
         ]
 
     def __len__(self) -> int:
         """Pictures of the larger domain: the length of its pass."""
-        return max(len(stream.domain.stems) for stream in self._streams)
+        return max(len(domain.stems) for domain in self._domains)
 
     def fingerprint(self) -> str:
         """SHA-256 over names and pixels: a resumed run must see the same data."""
         digest = sha256()
-        for stream in self._streams:
-            digest.update("\n".join([*stream.domain.stems, ""]).encode())
-            digest.update(np.ascontiguousarray(stream.domain.pictures).data)
+        for domain in self._domains:
+            digest.update("\n".join([*domain.stems, ""]).encode())
+            digest.update(domain.pictures.data)
         return digest.hexdigest()
 
     def batch(self, step: int) -> tuple[Pictures, Pictures]:
         """Pictures of A and of B for step ``step`` (from 0), uint8 ``(batch, s, s, 3)``."""
-        numbers = range(step * self._batch_size, (step + 1) * self._batch_size)
-        a, b = (np.stack([stream.draw(number) for number in numbers]) for stream in self._streams)
-        return a, b
-
-
-class _Stream:
-    """One domain without end."""
-
-    def __init__(self, domain: Domain, *, image_size: int, flip: bool, seed: Sequence[int]) -> None:
-        self.domain = domain
-        self._image_size = image_size
-        self._offsets = domain.pictures.shape[1] - image_size + 1
-        self._flip = flip
-        self._seed = tuple(seed)
-        self._epoch = -1
-        self._order: npt.NDArray[np.int64] = np.empty(0, np.int64)
-
-    def draw(self, number: int) -> Pictures:
-        """The ``number``-th picture since the run began: shuffled anew each pass, cropped, mirrored."""
-        count = len(self.domain.stems)
-        epoch, position = divmod(number, count)
-        if epoch != self._epoch:
-            self._order = np.random.default_rng((*self._seed, 0, epoch)).permutation(count)
-            self._epoch = epoch
-        top, left, mirror = np.random.default_rng((*self._seed, 1, number)).integers(
-            (self._offsets, self._offsets, 2)
-        )
-        rows, columns = slice(top, top + self._image_size), slice(left, left + self._image_size)
-        picture: Pictures = self.domain.pictures[self._order[position], rows, columns]
-        return picture[:, ::-1] if self._flip and mirror else picture
+        shape = (self._batch_size, self._image_size, self._image_size, 3)
+        batches = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
+        for domain, draws, batch in zip(self._domains, self._draws, batches, strict=True):
+            for at in range(self._batch_size):
+                cut(domain.pictures, draws[step * self._batch_size + at], batch[at])
+        return batches
