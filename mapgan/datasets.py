@@ -1,11 +1,13 @@
 """Paired pictures on disk, checked, decoded once into memory, cut and flipped anew at every step.
 
-Two layouts are known:
+Three layouts are known:
 
-* *maps*: one picture a pair, its left half A (aerial), its right half B (map);
-* two folders ``A/`` and ``B/`` with files of equal names (the suffix may differ).
+* *maps*: one picture a pair, one half A (aerial, the left one unless said otherwise), the other B (map);
+* two folders ``A/`` and ``B/`` with files of equal names (the suffix may differ);
+* CycleGAN's ``trainA/``, ``trainB/``, ``valA/`` ... with files of equal names.
 
-Either lies in ``ROOT/train`` and ``ROOT/val``, or flat in ``ROOT`` itself (training only).
+The first two lie in ``ROOT/train``, ``ROOT/val`` and ``ROOT/test``, or flat in ``ROOT`` itself (training
+only).
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from mapgan.draws import Draws, cut
 from mapgan.imageio import ImageError, decode
 
 Pictures: TypeAlias = npt.NDArray[np.uint8]
@@ -43,36 +46,41 @@ class Pair:
     stem: str
     a: Path
     b: Path | None = None
+    a_side: str = "left"
+    """The half that is A where both are in one picture: ``left`` or ``right``."""
 
 
-def find_pairs(root: Path, split: str = "train", *, exclude: Iterable[str] = ()) -> list[Pair]:
+def find_pairs(
+    root: Path, split: str = "train", *, exclude: Iterable[str] = (), a_side: str = "left"
+) -> list[Pair]:
     """List the pairs of a split in natural order (2 before 10), without opening them.
 
     Args:
         root: the data set's folder.
-        split: ``train`` or ``val``; a flat folder is all ``train``.
+        split: ``train``, ``val`` or ``test``; a flat folder is all ``train``.
         exclude: stems to leave out.
+        a_side: the half of a side-by-side picture that is A, ``left`` or ``right``.
 
     Raises:
         DatasetError: no such folder or split, no picture in it, a name without its counterpart, or
             an excluded stem that is not there (a typing error would let held-out tiles in).
     """
-    folder = split_folder(root, split)
-    a_folder, b_folder = folder / "A", folder / "B"
-    if a_folder.is_dir() and b_folder.is_dir():
-        pairs = _match(list_pictures(a_folder), list_pictures(b_folder), folder)
+    folders = domain_folders(root, split)
+    folder = split_folder(root, split) if folders is None else folders[0].parent
+    if folders is not None:
+        pairs = _match(list_pictures(folders[0]), list_pictures(folders[1]), folder)
     else:
-        pairs = [Pair(stem, path) for stem, path in list_pictures(folder).items()]
+        pairs = [Pair(stem, path, a_side=a_side) for stem, path in list_pictures(folder).items()]
     if not pairs:
         raise DatasetError(f"no pictures ({', '.join(sorted(SUFFIXES))}) in {folder}")
     left_out = set(exclude)
     missing = left_out - {pair.stem for pair in pairs}
     if missing:
-        raise DatasetError(f"tiles to exclude are not in {folder}: {_some(missing)}")
-    kept = [pair for pair in pairs if pair.stem not in left_out]
+        raise DatasetError(f"tiles to exclude are not in {folder}: {some(missing)}")
+    kept = {pair.stem: pair for pair in pairs if pair.stem not in left_out}
     if not kept:
         raise DatasetError(f"every tile of {folder} is excluded")
-    return sorted(kept, key=lambda pair: _natural(pair.stem))
+    return [kept[stem] for stem in natural(kept)]
 
 
 def select_pairs(pairs: Sequence[Pair], stems: Iterable[str]) -> list[Pair]:
@@ -85,7 +93,7 @@ def select_pairs(pairs: Sequence[Pair], stems: Iterable[str]) -> list[Pair]:
     wanted = list(stems)
     missing = [stem for stem in wanted if stem not in by_stem]
     if missing:
-        raise DatasetError(f"no such tiles: {_some(missing)}")
+        raise DatasetError(f"no such tiles: {some(missing)}")
     return [by_stem[stem] for stem in wanted]
 
 
@@ -102,7 +110,7 @@ def read_stems(path: Path) -> list[str]:
     stems = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     twice = [stem for stem, count in Counter(stems).items() if count > 1]
     if twice:
-        raise DatasetError(f"{path} names tiles twice: {_some(twice)}")
+        raise DatasetError(f"{path} names tiles twice: {some(twice)}")
     return stems
 
 
@@ -126,6 +134,11 @@ class LoadedPairs:
     """``(pairs, size, size, 3)``, like ``b``."""
     b: Pictures
     problems: list[str]
+
+    def kept(self, rows: Sequence[int]) -> LoadedPairs:
+        """These rows alone, in rising order, without a second copy: this object is used up."""
+        stems = [self.stems[row] for row in rows]
+        return LoadedPairs(stems, keep_rows(self.a, rows), keep_rows(self.b, rows), self.problems)
 
 
 def load_pairs(pairs: Sequence[Pair], size: int, *, skip_broken: bool = False) -> LoadedPairs:
@@ -169,9 +182,16 @@ def load_pairs(pairs: Sequence[Pair], size: int, *, skip_broken: bool = False) -
     good = [index for index in range(len(pairs)) if index not in broken]
     if not good:
         raise DatasetError(f"no usable pair: {problems[0]}")
-    if broken:
-        a, b = a[good], b[good]
-    return LoadedPairs([pairs[index].stem for index in good], a, b, problems)
+    everything = LoadedPairs([pair.stem for pair in pairs], a, b, problems)
+    return everything.kept(good) if broken else everything
+
+
+def keep_rows(pictures: Pictures, rows: Sequence[int]) -> Pictures:
+    """Move ``rows``, in rising order, to the front of the array itself and give that part of it."""
+    for to, row in enumerate(rows):
+        if to != row:
+            pictures[to] = pictures[row]
+    return pictures[: len(rows)]
 
 
 def load_picture(path: Path, size: int) -> Pictures:
@@ -210,15 +230,13 @@ class PairedDataset:
     ) -> None:
         self._stems = pairs.stems
         self._source, self._target = (pairs.a, pairs.b) if a_to_b else (pairs.b, pairs.a)
-        self._offsets = pairs.a.shape[1] - image_size + 1
         self._image_size = image_size
-        self._flip = flip
         self._batch_size = batch_size
-        self._seed = seed
-        self._epoch = -1
-        self._order: npt.NDArray[np.int64] = np.empty(0, np.int64)
+        offsets = pairs.a.shape[1] - image_size + 1
+        self._draws = Draws(len(pairs.stems), offsets=offsets, flip=flip, seed=(seed,))
 
     def __len__(self) -> int:
+        """Pairs: the length of a pass."""
         return len(self._stems)
 
     def fingerprint(self) -> str:
@@ -230,24 +248,25 @@ class PairedDataset:
 
     def batch(self, step: int) -> tuple[Pictures, Pictures]:
         """Source and target of step ``step`` (from 0), uint8 ``(batch, s, s, 3)``, cut alike."""
-        first = step * self._batch_size
-        chosen = [self._augmented(number) for number in range(first, first + self._batch_size)]
-        return np.stack([source for source, _ in chosen]), np.stack([target for _, target in chosen])
+        shape = (self._batch_size, self._image_size, self._image_size, 3)
+        source, target = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
+        for at in range(self._batch_size):
+            draw = self._draws[step * self._batch_size + at]
+            cut(self._source, draw, source[at])
+            cut(self._target, draw, target[at])
+        return source, target
 
-    def _augmented(self, number: int) -> tuple[Pictures, Pictures]:
-        """The ``number``-th pair since the run began: shuffled anew each pass, cropped, mirrored."""
-        epoch, position = divmod(number, len(self._stems))
-        if epoch != self._epoch:
-            self._order = np.random.default_rng((self._seed, 0, epoch)).permutation(len(self._stems))
-            self._epoch = epoch
-        index = self._order[position]
-        top, left, mirror = np.random.default_rng((self._seed, 1, number)).integers(
-            (self._offsets, self._offsets, 2)
-        )
-        step = -1 if self._flip and mirror else 1
-        rows, columns = slice(top, top + self._image_size), slice(left, left + self._image_size)
-        source, target = self._source[index, rows, columns], self._target[index, rows, columns]
-        return source[:, ::step], target[:, ::step]
+
+def natural(stems: Iterable[str]) -> list[str]:
+    """Sorted, numbers by value before words by letter."""
+    return sorted(stems, key=lambda stem: (0, int(stem), stem) if stem.isdecimal() else (1, 0, stem))
+
+
+def some(stems: Iterable[str]) -> str:
+    """The first few of ``stems`` and how many there are in all."""
+    ordered = natural(stems)
+    more = f" and {len(ordered) - MAX_NAMED} more" if len(ordered) > MAX_NAMED else ""
+    return ", ".join(ordered[:MAX_NAMED]) + more
 
 
 def split_folder(root: Path, split: str) -> Path:
@@ -259,6 +278,35 @@ def split_folder(root: Path, split: str) -> Path:
     if split == "train":
         return root
     raise DatasetError(f"{root} has no folder {split!r}")
+
+
+def domain_folders(root: Path, split: str = "train") -> tuple[Path, Path] | None:
+    """The folders of A and B of a split, or None where it has none (the *maps* layout).
+
+    Raises:
+        DatasetError: no such folder or split, or only one of the two is there.
+    """
+    if not root.is_dir():
+        raise DatasetError(f"no such folder: {root}")
+    choices = [(root / f"{split}A", root / f"{split}B")]
+    if not any(folder.is_dir() for folder in choices[0]):
+        folder = split_folder(root, split)
+        choices.append((folder / "A", folder / "B"))
+    for a, b in choices:
+        if a.is_dir() and b.is_dir():
+            return a, b
+        if a.is_dir() != b.is_dir():
+            there, absent = (a, b) if a.is_dir() else (b, a)
+            raise DatasetError(f"{there} is there but {absent} is not")
+    return None
+
+
+def validation_split(root: Path) -> str | None:
+    """``val``, or else ``test``, or None when the data have neither."""
+    for split in ("val", "test"):
+        if any((root / f"{split}{domain}").is_dir() for domain in ("", "A", "B")):
+            return split
+    return None
 
 
 def list_pictures(folder: Path) -> dict[str, Path]:
@@ -281,7 +329,7 @@ def _match(a: dict[str, Path], b: dict[str, Path], folder: Path) -> list[Pair]:
     """Join two folders by name."""
     alone = set(a) ^ set(b)
     if alone:
-        raise DatasetError(f"pictures of {folder} without a counterpart: {_some(alone)}")
+        raise DatasetError(f"pictures of {folder} without a counterpart: {some(alone)}")
     return [Pair(stem, path, b[stem]) for stem, path in a.items()]
 
 
@@ -292,7 +340,8 @@ def _decode_halves(pair: Pair) -> tuple[Pictures, Pictures]:
         width = picture.shape[1]
         if width % 2:
             raise DatasetError(f"{pair.a}: the width {width} is odd, so it has no two equal halves")
-        return picture[:, : width // 2], picture[:, width // 2 :]
+        halves = picture[:, : width // 2], picture[:, width // 2 :]
+        return halves if pair.a_side == "left" else halves[::-1]
     other = _decode(pair.b)
     if other.shape != picture.shape:
         sizes = [f"{image.shape[1]}x{image.shape[0]}" for image in (picture, other)]
@@ -313,15 +362,3 @@ def _resized(picture: Pictures, size: int) -> Pictures:
     if picture.shape[:2] == (size, size):
         return picture
     return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC))
-
-
-def _natural(stem: str) -> tuple[int, int, str]:
-    """Numbers by value before words by letter."""
-    return (0, int(stem), stem) if stem.isdecimal() else (1, 0, stem)
-
-
-def _some(stems: Iterable[str]) -> str:
-    """The first few of ``stems`` and how many there are in all."""
-    ordered = sorted(stems, key=_natural)
-    more = f" and {len(ordered) - MAX_NAMED} more" if len(ordered) > MAX_NAMED else ""
-    return ", ".join(ordered[:MAX_NAMED]) + more

@@ -18,23 +18,27 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from mapgan.datasets import (
     DatasetError,
     Pictures,
     complain,
+    domain_folders,
     find_pairs,
+    keep_rows,
     list_pictures,
     load_pairs,
     load_picture,
-    split_folder,
+    natural,
+    some,
 )
+from mapgan.draws import Draws, cut
 
 DOMAINS: Final = ("A", "B")
+DomainPaths: TypeAlias = tuple[dict[str, Path], dict[str, Path]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +48,10 @@ class Domain:
     stems: list[str]
     pictures: Pictures
     """``(pictures, size, size, 3)``."""
+
+    def kept(self, rows: Sequence[int]) -> Domain:
+        """These rows alone, in rising order, without a second copy: this object is used up."""
+        return Domain([self.stems[row] for row in rows], keep_rows(self.pictures, rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,13 +64,21 @@ class LoadedDomains:
 
 
 def load_domains(
-    root: Path, size: int, *, exclude: Iterable[str] = (), skip_broken: bool = False
+    root: Path,
+    size: int,
+    *,
+    split: str = "train",
+    a_side: str = "left",
+    exclude: Iterable[str] = (),
+    skip_broken: bool = False,
 ) -> LoadedDomains:
-    """Find and decode the training pictures of both domains.
+    """Find and decode the pictures of both domains.
 
     Args:
         root: the data set's folder.
         size: side of the squares they are resized to, bicubically, in pixels.
+        split: ``train``, ``val`` or ``test``.
+        a_side: the half of a side-by-side picture that is A, ``left`` or ``right``.
         exclude: stems to leave out of both domains.
         skip_broken: leave out pictures that cannot be used and report them instead of raising.
 
@@ -70,45 +86,50 @@ def load_domains(
         DatasetError: no such folder, a domain without pictures, an excluded stem that neither domain
             has, or a picture that cannot be used; in the *maps* layout also halves of another size.
     """
-    folders = _domain_folders(root)
-    if folders is None:
-        pairs = load_pairs(find_pairs(root, exclude=exclude), size, skip_broken=skip_broken)
+    paths = find_domains(root, split, exclude=exclude)
+    if paths is None:
+        found = find_pairs(root, split, exclude=exclude, a_side=a_side)
+        pairs = load_pairs(found, size, skip_broken=skip_broken)
         return LoadedDomains(Domain(pairs.stems, pairs.a), Domain(pairs.stems, pairs.b), pairs.problems)
+    return load_paths(paths, size, skip_broken=skip_broken)
+
+
+def find_domains(root: Path, split: str = "train", *, exclude: Iterable[str] = ()) -> DomainPaths | None:
+    """The pictures of both domains by stem in natural order, or None where one picture holds a half of each.
+
+    Raises:
+        DatasetError: as :func:`load_domains`.
+    """
+    folders = domain_folders(root, split)
+    if folders is None:
+        return None
     left_out = set(exclude)
     listed = [list_pictures(folder) for folder in folders]
     missing = left_out - set().union(*listed)
     if missing:
-        raise DatasetError(f"tiles to exclude are not in {root}: {', '.join(sorted(missing)[:5])}")
-    problems: list[str] = []
-    domains = []
-    for folder, found in zip(folders, listed, strict=True):
-        kept = {stem: path for stem, path in found.items() if stem not in left_out}
-        if not kept:
+        raise DatasetError(f"tiles to exclude are not in {root}: {some(missing)}")
+    kept = [{stem: found[stem] for stem in natural(found) if stem not in left_out} for found in listed]
+    for folder, paths in zip(folders, kept, strict=True):
+        if not paths:
             raise DatasetError(f"no pictures in {folder}")
-        domains.append(_load(kept, size, problems))
+    return kept[0], kept[1]
+
+
+def load_paths(paths: DomainPaths, size: int, *, skip_broken: bool = False) -> LoadedDomains:
+    """Decode what :func:`find_domains` found, on all cores.
+
+    Raises:
+        DatasetError: a picture that cannot be used, or none left of a domain.
+    """
+    problems: list[str] = []
+    a, b = (_load(found, size, problems) for found in paths)
     if not skip_broken:
         complain(problems)
-    for folder, domain in zip(folders, domains, strict=True):
+    for domain, found in zip((a, b), paths, strict=True):
         if not domain.stems:
+            folder = next(iter(found.values())).parent
             raise DatasetError(f"no usable picture in {folder}: {problems[0]}")
-    return LoadedDomains(domains[0], domains[1], problems)
-
-
-def _domain_folders(root: Path) -> tuple[Path, Path] | None:
-    """The folders of A and B, or None for the *maps* layout."""
-    if not root.is_dir():
-        raise DatasetError(f"no such folder: {root}")
-    split = split_folder(root, "train")
-    for a, b in (
-        (root / "trainA", root / "trainB"),
-        (split / "A", split / "B"),
-    ):
-        if a.is_dir() and b.is_dir():
-            return a, b
-        if a.is_dir() != b.is_dir():
-            there, absent = (a, b) if a.is_dir() else (b, a)
-            raise DatasetError(f"{there} is there but {absent} is not")
-    return None
+    return LoadedDomains(a, b, problems)
 
 
 def _load(paths: dict[str, Path], size: int, problems: list[str]) -> Domain:
@@ -126,8 +147,8 @@ def _load(paths: dict[str, Path], size: int, problems: list[str]) -> Domain:
         list(pool.map(load, range(len(paths)), paths.values()))
     problems += [broken[index] for index in sorted(broken)]
     good = [index for index in range(len(paths)) if index not in broken]
-    stems = list(paths)
-    return Domain([stems[index] for index in good], pictures[good] if broken else pictures)
+    everything = Domain(list(paths), pictures)
+    return everything.kept(good) if broken else everything
 
 
 class UnpairedDataset:
@@ -148,52 +169,35 @@ class UnpairedDataset:
         self, domains: LoadedDomains, *, image_size: int, flip: bool, batch_size: int, seed: int
     ) -> None:
         self._batch_size = batch_size
-        self._streams = [
-            _Stream(domain, image_size=image_size, flip=flip, seed=(seed, number))
-            for number, domain in enumerate((domains.a, domains.b), start=2)  # pairs have 0 and 1
+        self._image_size = image_size
+        self._domains = (domains.a, domains.b)
+        self._draws = [
+            Draws(
+                len(domain.stems),
+                offsets=domain.pictures.shape[1] - image_size + 1,
+                flip=flip,
+                seed=(seed, number),
+            )
+            for number, domain in enumerate(self._domains, start=2)  # pairs have 0 and 1
         ]
 
     def __len__(self) -> int:
         """Pictures of the larger domain: the length of its pass."""
-        return max(len(stream.domain.stems) for stream in self._streams)
+        return max(len(domain.stems) for domain in self._domains)
 
     def fingerprint(self) -> str:
         """SHA-256 over names and pixels: a resumed run must see the same data."""
         digest = sha256()
-        for stream in self._streams:
-            digest.update("\n".join([*stream.domain.stems, ""]).encode())
-            digest.update(np.ascontiguousarray(stream.domain.pictures).data)
+        for domain in self._domains:
+            digest.update("\n".join([*domain.stems, ""]).encode())
+            digest.update(domain.pictures.data)
         return digest.hexdigest()
 
     def batch(self, step: int) -> tuple[Pictures, Pictures]:
         """Pictures of A and of B for step ``step`` (from 0), uint8 ``(batch, s, s, 3)``."""
-        numbers = range(step * self._batch_size, (step + 1) * self._batch_size)
-        a, b = (np.stack([stream.draw(number) for number in numbers]) for stream in self._streams)
-        return a, b
-
-
-class _Stream:
-    """One domain without end."""
-
-    def __init__(self, domain: Domain, *, image_size: int, flip: bool, seed: Sequence[int]) -> None:
-        self.domain = domain
-        self._image_size = image_size
-        self._offsets = domain.pictures.shape[1] - image_size + 1
-        self._flip = flip
-        self._seed = tuple(seed)
-        self._epoch = -1
-        self._order: npt.NDArray[np.int64] = np.empty(0, np.int64)
-
-    def draw(self, number: int) -> Pictures:
-        """The ``number``-th picture since the run began: shuffled anew each pass, cropped, mirrored."""
-        count = len(self.domain.stems)
-        epoch, position = divmod(number, count)
-        if epoch != self._epoch:
-            self._order = np.random.default_rng((*self._seed, 0, epoch)).permutation(count)
-            self._epoch = epoch
-        top, left, mirror = np.random.default_rng((*self._seed, 1, number)).integers(
-            (self._offsets, self._offsets, 2)
-        )
-        rows, columns = slice(top, top + self._image_size), slice(left, left + self._image_size)
-        picture: Pictures = self.domain.pictures[self._order[position], rows, columns]
-        return picture[:, ::-1] if self._flip and mirror else picture
+        shape = (self._batch_size, self._image_size, self._image_size, 3)
+        batches = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
+        for domain, draws, batch in zip(self._domains, self._draws, batches, strict=True):
+            for at in range(self._batch_size):
+                cut(domain.pictures, draws[step * self._batch_size + at], batch[at])
+        return batches

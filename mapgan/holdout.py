@@ -1,0 +1,178 @@
+"""Which tiles a run holds out where its data have no ``val/``: decided once, kept in ``run/split.json``.
+
+Tiles that show the same ground stay on one side (:mod:`mapgan.doctor.ground`); whole groups are drawn
+by the run's seed. A resumed run reads the file and decides nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from mapgan import checkpoints
+from mapgan.config import TrainConfig
+from mapgan.datasets import DatasetError, some
+
+FILE: Final = "split.json"
+FORMAT: Final = 1
+PAIRS: Final = "pairs"
+SMALLEST: Final = 5
+"""Tiles from which on one is held out even where the share asks for less than one."""
+
+Stems: TypeAlias = dict[str, list[str]]
+"""Names of tiles by domain: :data:`PAIRS` alone, or ``A`` and ``B``."""
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """A split of the training tiles, and how it was made.
+
+    Attributes:
+        train: names of the tiles to learn from, by domain.
+        val: names of the tiles held out, by domain; a domain's list may be empty.
+        share: of the tiles that was asked for.
+        seed: of the draw.
+        groups: how many groups of tiles on shared ground were kept together, by domain.
+    """
+
+    train: Stems
+    val: Stems
+    share: float
+    seed: int
+    groups: dict[str, int]
+
+    def side(self, domain: str) -> tuple[list[str], list[str]]:
+        """Training and validation tiles of ``A`` or ``B``, which are the same of pairs."""
+        name = domain if domain in self.train else PAIRS
+        return self.train[name], self.val[name]
+
+    def fingerprint(self) -> str:
+        """SHA-256 over all names, whichever side they are on: what the split was made for."""
+        return _fingerprint({domain: [*self.train[domain], *self.val[domain]] for domain in self.train})
+
+
+Grouping: TypeAlias = Callable[[str], list[list[int]]]
+"""Gives for a domain the groups of places in its list that must stay together."""
+
+
+def decide(run: Path, stems: Stems, grouping: Grouping, config: TrainConfig) -> Holdout:
+    """The split of a run: read from its file, or made and written there.
+
+    Args:
+        run: the run's folder, which exists.
+        stems: usable tiles by domain, in the order of the data.
+        grouping: asked only where a split must be made; it may be slow.
+        config: gives the share and the seed.
+
+    Raises:
+        DatasetError: the run has checkpoints and its split does not fit these tiles or settings, or
+            cannot be read.
+    """
+    if checkpoints.latest(run) is not None and (run / FILE).exists():
+        holdout = read(run)
+        _check(holdout, stems, config, run)
+        return holdout
+    # without a checkpoint nothing has been learnt that another split would spoil
+    holdout = _make(stems, grouping, config)
+    _write(holdout, run)
+    return holdout
+
+
+def read(run: Path) -> Holdout:
+    """The split of a run.
+
+    Raises:
+        DatasetError: there is none, or it cannot be read.
+    """
+    path = run / FILE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values["format"] != FORMAT:
+            raise DatasetError(f"{path} is of format {values['format']}; this program reads {FORMAT}")
+        holdout = Holdout(values["train"], values["val"], values["share"], values["seed"], values["groups"])
+        fits = holdout.fingerprint() == values["fingerprint"]
+    except OSError as error:
+        raise DatasetError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, DatasetError):
+            raise
+        raise DatasetError(f"{path} is damaged: {error}") from error
+    if not fits:
+        raise DatasetError(f"{path} was changed after it was written: its fingerprint does not fit")
+    return holdout
+
+
+def forget(run: Path) -> None:
+    """Remove the split of a run that has learnt nothing yet and needs none."""
+    if checkpoints.latest(run) is None:
+        (run / FILE).unlink(missing_ok=True)
+
+
+def _make(stems: Stems, grouping: Grouping, config: TrainConfig) -> Holdout:
+    """Draw the groups of each domain."""
+    from mapgan.doctor.splitting import make_split
+
+    train, val, groups = {}, {}, {}
+    for domain, names in stems.items():
+        wanted = max(round(config.validation_share * len(names)), int(len(names) >= SMALLEST))
+        places = grouping(domain) if wanted else []
+        units = [[names[place] for place in group] for group in places]
+        if wanted:
+            split = make_split(names, units, fraction=wanted / len(names), seed=config.seed)
+            train[domain], val[domain] = split.train, split.val
+        else:
+            train[domain], val[domain] = list(names), []
+        groups[domain] = len(units)
+    return Holdout(train, val, config.validation_share, config.seed, groups)
+
+
+def _check(holdout: Holdout, stems: Stems, config: TrainConfig, run: Path) -> None:
+    """The split is of these tiles and of this configuration."""
+    if (holdout.share, holdout.seed) != (config.validation_share, config.seed):
+        raise DatasetError(
+            f"{run / FILE} was made with validation_share {holdout.share:g} and seed {holdout.seed}; "
+            f"the run now has {config.validation_share:g} and {config.seed}"
+        )
+    if holdout.fingerprint() == _fingerprint(stems):
+        return
+    for domain, names in stems.items():
+        known = {*holdout.train.get(domain, []), *holdout.val.get(domain, [])}
+        new, gone = set(names) - known, known - set(names)
+        if new or gone:
+            parts = [f"new: {some(new)}"] * bool(new) + [f"gone: {some(gone)}"] * bool(gone)
+            raise DatasetError(
+                f"the tiles are not those of {run / FILE} ({'; '.join(parts)}): a run goes on with the "
+                "data it began with; choose another folder for other data"
+            )
+    raise DatasetError(f"the data are of another layout than those of {run / FILE}")
+
+
+def _fingerprint(stems: Mapping[str, Sequence[str]]) -> str:
+    """SHA-256 over the names of each domain, in any order."""
+    listed = {domain: sorted(names) for domain, names in stems.items()}
+    return sha256(json.dumps(listed, sort_keys=True).encode()).hexdigest()
+
+
+def _write(holdout: Holdout, run: Path) -> None:
+    """Write the file so that a reader, or a machine that lost its power, never has half of it."""
+    values: dict[str, Any] = {
+        "format": FORMAT,
+        "made": "whole groups of tiles on shared ground, drawn by the seed until the share is reached",
+        "share": holdout.share,
+        "seed": holdout.seed,
+        "groups": holdout.groups,
+        "fingerprint": holdout.fingerprint(),
+        "val": holdout.val,
+        "train": holdout.train,
+    }
+    part = run / f".{FILE}.part"
+    with part.open("w", encoding="utf-8") as file:
+        json.dump(values, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(run / FILE)
