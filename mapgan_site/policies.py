@@ -103,6 +103,8 @@ def celery(*, reconcile_seconds: float) -> dict[str, Any]:
         "CELERY_TASK_ROUTES": {
             "translator.translate": {"queue": "translate"},
             "translator.*": {"queue": "maintenance"},
+            "training_jobs.examine": {"queue": "data"},
+            "training_jobs.*": {"queue": "maintenance"},
             "jobs.*": {"queue": "maintenance"},
             "mapgan_site.*": {"queue": "maintenance"},
         },
@@ -129,6 +131,11 @@ def celery(*, reconcile_seconds: float) -> dict[str, Any]:
             },
             "sweep-orphans": {
                 "task": "translator.sweep_orphans",
+                "schedule": 3600.0,
+                "options": {"queue": "maintenance", "expires": 3600},
+            },
+            "sweep-uploads": {
+                "task": "training_jobs.sweep_uploads",
                 "schedule": 3600.0,
                 "options": {"queue": "maintenance", "expires": 3600},
             },

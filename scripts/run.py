@@ -31,6 +31,7 @@ STOP_SECONDS = 9  # until what still runs is killed
 NAMES = {
     "web": "the web server",
     "translate": "the translate worker",
+    "data": "the data worker",
     "maintenance": "the maintenance worker",
     "beat": "the scheduler",
     "broker": "the broker",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import IO, Any
+from typing import Any
 
 from django import forms
 from django.conf import settings
@@ -49,7 +49,7 @@ class AboutForm(forms.ModelForm[Dataset]):
 
 
 class SourceForm(forms.Form):
-    """Where the pictures come from: an archive, sent in chunks before or with the form, or a server folder."""
+    """Where the pictures come from: an archive, sent before or with the form, or a folder of the server."""
 
     archive = forms.Field(
         required=False, widget=forms.FileInput(attrs={"accept": ",".join(SUFFIXES)}), label="Archive"
@@ -88,7 +88,7 @@ class SourceForm(forms.Form):
         values = self.cleaned_data
         return Source(upload=values.get("upload"), folder=values.get("folder", ""), a_side=values["a_side"])
 
-    def _upload(self, sent: UploadedFile | None, named: str) -> Upload | None:
+    def _upload(self, sent: UploadedFile[bytes] | None, named: str) -> Upload | None:
         try:
             if sent is not None:
                 return _take(self.user, sent)
@@ -134,10 +134,9 @@ class VersionForm(SourceForm):
             return None
 
 
-def _take(user: User, sent: UploadedFile) -> Upload:
+def _take(user: User, sent: UploadedFile[bytes]) -> Upload:
     """A file that came with the form, as an upload like any other."""
     upload = upload_begin(owner=user, filename=sent.name or "", size=sent.size or 0)
-    stream: IO[bytes] = sent.file
-    while data := stream.read(CHUNK_LIMIT):
+    for data in sent.chunks(CHUNK_LIMIT):
         upload_append(upload=upload, offset=upload.received, data=data)
     return upload

@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PROGRAMS = {
     "web": "mapgan:web",
     "translate": "mapgan:translate",
+    "data": "mapgan:data",
     "maintenance": "mapgan:maintenance",
     "beat": "mapgan:beat",
     "broker": "broker",
@@ -49,7 +50,7 @@ def clean_environment(**variables: str) -> dict[str, str]:
 
 
 class LiveStack:
-    """Real processes: web, translate worker, maintenance worker, beat, broker, kept alive by supervisord."""
+    """Real processes: web, three workers, beat and broker, kept alive by supervisord."""
 
     def __init__(self, variables: dict[str, str] | None = None) -> None:
         """`variables` are added to the environment: another database, S3, smaller limits."""

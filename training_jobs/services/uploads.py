@@ -86,7 +86,7 @@ def upload_append(*, upload: Upload, offset: int, data: bytes) -> int:
     """
     if len(data) > CHUNK_LIMIT:
         raise UploadRefused("chunk_size", f"A chunk has at most {CHUNK_LIMIT} bytes.")
-    if 0 <= offset and offset + len(data) <= upload.received:
+    if offset >= 0 and offset + len(data) <= upload.received:
         return upload.received
     if offset != upload.received:
         raise UploadConflict(upload.received)

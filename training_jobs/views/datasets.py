@@ -51,7 +51,7 @@ def new(request: HttpRequest) -> HttpResponse:
         if version is not None:
             return go(request, _address(version))
     context = {"form": form, **_upload_limits()}
-    return render(request, "training/dataset_new.html", context, status=422 if request.method == "POST" else 200)
+    return render(request, "training/dataset_new.html", context, status=_status(request))
 
 
 @staff_only
@@ -108,7 +108,7 @@ def version_new(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse:
         if version is not None:
             return go(request, _address(version))
     context = {"form": form, "dataset": dataset, **_upload_limits()}
-    return render(request, "training/version_new.html", context, status=422 if request.method == "POST" else 200)
+    return render(request, "training/version_new.html", context, status=_status(request))
 
 
 @staff_only
@@ -121,7 +121,7 @@ def edit(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse:
         messages.success(request, "Saved.")
         return redirect("training:dataset", dataset.pk)
     context = {"form": form, "dataset": Dataset.objects.get(pk=dataset.pk)}
-    return render(request, "training/dataset_edit.html", context, status=422 if request.method == "POST" else 200)
+    return render(request, "training/dataset_edit.html", context, status=_status(request))
 
 
 @staff_only
@@ -190,6 +190,11 @@ def _context(dataset: Dataset, version: DatasetVersion) -> dict[str, Any]:
         "report": report,
         "position": queue_position(job=version),
     }
+
+
+def _status(request: HttpRequest) -> int:
+    """Of a form's page: shown again after a POST, it was refused."""
+    return 422 if request.method == "POST" else 200
 
 
 def _upload_limits() -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Chunked uploads, as FilePond sends them (its protocol follows tus).
 
-``POST`` announces a file (``Upload-Name``, ``Upload-Length``) and answers its id as plain text. ``PATCH`` brings the
-bytes from ``Upload-Offset`` on. ``HEAD`` tells in ``Upload-Offset`` where to go on after an interruption. ``DELETE``
-gives it up.
+``POST`` announces a file (``Upload-Name``, ``Upload-Length``) and answers its id as plain text. ``PATCH``
+brings the bytes from ``Upload-Offset`` on. ``HEAD`` tells in ``Upload-Offset`` where to go on after an
+interruption. ``DELETE`` gives it up.
 """
 
 from __future__ import annotations
@@ -60,11 +60,7 @@ def upload(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponse:
 
 def _append(request: HttpRequest, row: Upload) -> HttpResponse:
     try:
-        # Read from the connection: `request.body` has the limit of ordinary forms.
-        data = request.read(CHUNK_LIMIT + 1)
-        if len(data) < min(_number(request, "Content-Length"), CHUNK_LIMIT):
-            raise UploadRefused("cut_short", "The connection was cut. Send this chunk again.")
-        upload_append(upload=row, offset=_number(request, "Upload-Offset"), data=data)
+        upload_append(upload=row, offset=_number(request, "Upload-Offset"), data=_body(request))
     except UploadRefused as refusal:
         response = _refused(refusal)
         response["Upload-Offset"] = str(row.received)
@@ -72,6 +68,14 @@ def _append(request: HttpRequest, row: Upload) -> HttpResponse:
     except StorageError as error:
         return HttpResponse(str(error), status=503, content_type=PLAIN, headers={"Retry-After": "30"})
     return _told(row, 204)
+
+
+def _body(request: HttpRequest) -> bytes:
+    """The whole chunk, read from the connection: `request.body` has the limit of ordinary forms."""
+    data = request.read(CHUNK_LIMIT + 1)
+    if len(data) < min(_number(request, "Content-Length"), CHUNK_LIMIT):
+        raise UploadRefused("cut_short", "The connection was cut. Send this chunk again.")
+    return data
 
 
 def _told(row: Upload, status: int) -> HttpResponse:
