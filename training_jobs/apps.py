@@ -8,3 +8,13 @@ class TrainingJobsConfig(AppConfig):
 
     name = "training_jobs"
     label = "training"
+
+    def ready(self) -> None:
+        """Have the hourly sweep look after our stored objects, too."""
+        from training_jobs.models import DatasetVersion, UploadChunk
+        from training_jobs.objects import DATASETS, UPLOADS
+        from translator.services import orphans_watch
+
+        orphans_watch(UPLOADS, UploadChunk, ("key",))
+        columns = ("archive", "report", "sheet_a", "sheet_b", "sheet_problems")
+        orphans_watch(DATASETS, DatasetVersion, columns)

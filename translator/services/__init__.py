@@ -7,7 +7,7 @@ from translator.services.generators import (
     generator_retire,
     generator_set_sample_output,
 )
-from translator.services.orphans import orphans_sweep
+from translator.services.orphans import orphans_sweep, orphans_watch
 from translator.services.translations import (
     translation_cancel,
     translation_delete,
@@ -30,6 +30,7 @@ __all__ = [
     "generator_retire",
     "generator_set_sample_output",
     "orphans_sweep",
+    "orphans_watch",
     "translation_cancel",
     "translation_delete",
     "translation_retry",

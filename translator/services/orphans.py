@@ -26,10 +26,17 @@ TOO_MANY = (
     "nothing else yet), run `manage.py sweep_orphans --force`."
 )
 
-REFERENCES: tuple[tuple[str, type[models.Model], tuple[str, ...]], ...] = (
+REFERENCES: list[tuple[str, type[models.Model], tuple[str, ...]]] = [
     (TRANSLATIONS, Translation, ("original", "original_thumbnail", "result", "result_thumbnail")),
     (GENERATORS, Generator, ("file", "sample_input", "sample_output")),
-)
+]
+"""Folder, the model whose rows its objects were made for, and the columns that name them."""
+
+
+def orphans_watch(folder: str, model: type[models.Model], columns: tuple[str, ...]) -> None:
+    """Sweep another app's folder as well; called when that app is ready."""
+    if (folder, model, columns) not in REFERENCES:
+        REFERENCES.append((folder, model, columns))
 
 
 def orphans_sweep(*, older_than: timedelta = HOUR, force: bool = False) -> int:
