@@ -24,6 +24,7 @@ from mapgan.config import TrainConfig
 from mapgan.cyclegan import CycleGAN
 from mapgan.engine.state import Model
 from mapgan.pix2pix import Pix2Pix
+from mapgan.prefetch import Prefetched
 from mapgan.stopping import Stop
 
 if TYPE_CHECKING:
@@ -100,23 +101,24 @@ def train(
         crew.start(session, step)
         update, pace = backend.compile_step(state), _Pace(step, config, len(dataset))
 
-        while step < config.steps:
-            losses = update(*dataset.batch(step), config.rate_at(step))
-            step, stop.unsaved = step + 1, True
-            stopping = stop()
-            ending = stopping or step == config.steps
-            if ending or step % config.log_every == 0:
-                crew.say(pace.report(step, _checked(losses, session, step)))
-            if ending or step % config.checkpoint_every == 0:
-                _checked(losses, session, step)
-                update.sync()
-                with pace.paused():
-                    path = _save(session, step)
-                    stop.unsaved = False
-                    if not stopping:  # who asked for an end does not wait for pictures
-                        crew.examine(session, step, path)
-            if stopping:
-                break
+        with Prefetched(dataset, step, config.steps) as batches:
+            while step < config.steps:
+                losses = update(*batches.batch(step), config.rate_at(step))
+                step, stop.unsaved = step + 1, True
+                stopping = stop()
+                ending = stopping or step == config.steps
+                if ending or step % config.log_every == 0:
+                    crew.say(pace.report(step, _checked(losses, session, step)))
+                if ending or step % config.checkpoint_every == 0:
+                    _checked(losses, session, step)
+                    update.sync()
+                    with pace.paused():
+                        path = _save(session, step)
+                        stop.unsaved = False
+                        if not stopping:  # who asked for an end does not wait for pictures
+                            crew.examine(session, step, path)
+                if stopping:
+                    break
 
         crew.say(events.Finished(step=step, reason="completed" if step >= config.steps else "stopped"))
     return step
