@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -38,6 +39,14 @@ class CheckpointError(RuntimeError):
     """A checkpoint that is missing, damaged or of another run; the message says which and why."""
 
 
+class DamagedError(CheckpointError):
+    """A checkpoint whose files are not what was written: cut short, altered or gone."""
+
+
+class NotFiniteError(CheckpointError):
+    """A state with a NaN or an infinity, which is not written."""
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A checkpoint on disk, its manifest read and its arrays not yet."""
@@ -59,9 +68,8 @@ def save(
     config: TrainConfig,
     variables: Mapping[str, Any],
     environment: Mapping[str, Any],
-    keep: int = 0,
 ) -> Path:
-    """Write the checkpoint of ``step`` atomically and drop those beyond the newest ``keep``.
+    """Write the checkpoint of ``step`` atomically.
 
     Args:
         run: folder of the run; checkpoints lie in ``run/checkpoints``.
@@ -69,19 +77,19 @@ def save(
         config: of the run; written into the manifest.
         variables: everything that changes, by path (``TrainState.variables()``).
         environment: what the exact bits depend on (versions, threads, data fingerprint).
-        keep: how many to keep, this one included; 0 keeps all.
 
     Returns:
         The checkpoint's folder.
 
     Raises:
-        CheckpointError: a weight is NaN or infinite, or the step has a checkpoint; nothing is written.
+        NotFiniteError: a weight is NaN or infinite; nothing is written.
+        CheckpointError: the step has a checkpoint; nothing is written.
         OSError: the disk is full or not writable; what was there before stays.
     """
-    arrays: Arrays = {path: np.asarray(value) for path, value in variables.items()}
+    arrays: Arrays = {path: _array(value) for path, value in variables.items()}
     for path, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise CheckpointError(f"{path} is not finite at step {step}; the checkpoint is not written")
+            raise NotFiniteError(f"{path} is not finite at step {step}; the checkpoint is not written")
     folder = run / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     _sync_folder(run)
@@ -90,7 +98,8 @@ def save(
         raise CheckpointError(f"{target} is there already")
     manifest = {"step": step, "config": config.to_dict(), "environment": dict(environment)}
     part = folder / f".part-{target.name}"
-    shutil.rmtree(part, ignore_errors=True)  # left by a process that was killed
+    for left in folder.glob(".*-step-*"):  # by a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
     try:
         _write(part, manifest, arrays)
         part.rename(target)
@@ -98,17 +107,42 @@ def save(
         shutil.rmtree(part, ignore_errors=True)
         raise
     _sync_folder(folder)
-    if keep:
-        for old in _folders(run)[:-keep]:
-            shutil.rmtree(old)
     return target
+
+
+def remove(path: Path) -> None:
+    """Delete a checkpoint's folder; killed in between, it is gone rather than half there.
+
+    Raises:
+        OSError: it cannot be deleted.
+    """
+    old = path.with_name(f".old-{path.name}")
+    path.rename(old)
+    _sync_folder(path.parent)
+    shutil.rmtree(old)
+
+
+def steps(run: Path) -> dict[int, Path]:
+    """The folders of a run's checkpoints by their steps, ascending; what is in them is not read."""
+    return {int(path.name.removeprefix("step-")): path for path in _folders(run)}
+
+
+def newest_whole(run: Path, before: int) -> Checkpoint | None:
+    """The newest checkpoint of a smaller step than ``before`` that can be read in full, if there is one."""
+    for step, path in reversed(steps(run).items()):
+        if step < before:
+            with suppress(CheckpointError):
+                checkpoint = read_manifest(path)
+                read_arrays(checkpoint)
+                return checkpoint
+    return None
 
 
 def latest(run: Path) -> Checkpoint | None:
     """The newest checkpoint of a run, or None when it has none.
 
     Raises:
-        CheckpointError: the newest one has an unreadable manifest.
+        CheckpointError: the newest one has an unreadable manifest (:class:`DamagedError`) or another format.
     """
     folders = _folders(run)
     return read_manifest(folders[-1]) if folders else None
@@ -147,8 +181,10 @@ def read_manifest(path: Path) -> Checkpoint:
             parameters={str(name): int(count) for name, count in manifest["parameters"].items()},
             environment=dict(manifest["environment"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
+    except ConfigError as error:  # of another version, which had other settings
         raise CheckpointError(f"{path}: unreadable manifest ({error})") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DamagedError(f"{path}: unreadable manifest ({error})") from error
 
 
 def read_arrays(checkpoint: Checkpoint) -> Arrays:
@@ -162,11 +198,11 @@ def read_arrays(checkpoint: Checkpoint) -> Arrays:
         with path.open("rb") as file:
             digest = file_digest(file, "sha256").hexdigest()
         if digest != checkpoint.arrays_sha256:
-            raise CheckpointError(f"{path} is damaged: its hash is not the manifest's")
+            raise DamagedError(f"{path} is damaged: its hash is not the manifest's")
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"cannot read {path}: {error}") from error
+        raise DamagedError(f"cannot read {path}: {error}") from error
 
 
 def assign(arrays: Mapping[str, npt.NDArray[Any]], variables: Mapping[str, Any], origin: Path) -> None:
@@ -191,13 +227,26 @@ def assign(arrays: Mapping[str, npt.NDArray[Any]], variables: Mapping[str, Any],
         raise CheckpointError(f"{origin} does not fit this run: it {' and '.join(parts)}")
     for path, variable in variables.items():
         array = arrays[path]
-        if array.shape != tuple(variable.shape) or str(array.dtype) != str(variable.dtype):
+        if array.shape != tuple(variable.shape) or not _same_type(array, str(variable.dtype)):
             raise CheckpointError(
                 f"{origin} does not fit this run: {path} is {array.dtype}{array.shape}, "
                 f"not {variable.dtype}{tuple(variable.shape)}"
             )
     for path, variable in variables.items():
-        variable.assign(arrays[path])
+        variable.assign(arrays[path].astype(str(variable.dtype), copy=False))
+
+
+def _same_type(array: npt.NDArray[Any], wanted: str) -> bool:
+    """Whether an array has a variable's type, or is of whole numbers that fit into it.
+
+    Counts and random states are int64 in TensorFlow and 32 bits in JAX.
+    """
+    if str(array.dtype) == wanted:
+        return True
+    if array.dtype.kind not in "iu" or not re.fullmatch(r"u?int\d+", wanted):
+        return False
+    limits = np.iinfo(wanted)
+    return not array.size or (int(array.min()) >= limits.min and int(array.max()) <= limits.max)
 
 
 def weights_sha256(arrays: Mapping[str, npt.NDArray[Any]]) -> str:
@@ -212,6 +261,15 @@ def weights_sha256(arrays: Mapping[str, npt.NDArray[Any]]) -> str:
         digest.update(f"{path}\0{array.dtype.str}\0{array.shape}\0".encode())
         digest.update(array.data)
     return digest.hexdigest()
+
+
+def _array(value: Any) -> npt.NDArray[Any]:
+    """A Keras variable or an array as an array."""
+    if isinstance(value, np.ndarray):
+        return value
+    from keras import ops
+
+    return np.asarray(ops.convert_to_numpy(value))
 
 
 def _count_trained(arrays: Arrays) -> dict[str, int]:
@@ -241,7 +299,7 @@ def load_generator(
         CheckpointError: no checkpoint, a damaged one, one that does not fit its configuration, or a
             direction that the run did not learn.
     """
-    from mapgan.networks import build_generator
+    from mapgan.networks import generator_for
 
     checkpoint = find(path)
     config = checkpoint.config
@@ -250,14 +308,7 @@ def load_generator(
         name = checkpoint.config.generator_for(config.direction)
     except ConfigError as error:
         raise CheckpointError(f"{checkpoint.path}: {error}") from error
-    generator = build_generator(
-        config.generator,
-        width=config.generator_width,
-        norm=config.generator_norm,
-        image_size=config.image_size,
-        dropout=config.dropout,
-        upsample=config.upsample,
-    )
+    generator = generator_for(config)
     arrays = read_arrays(checkpoint)
     found = _below(f"networks/{name}/", arrays)
     if ema:

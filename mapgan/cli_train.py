@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from mapgan import events
-from mapgan.config import MODELS, ConfigError, TrainConfig, parse_direction
+from mapgan import stopping
+from mapgan.cli_report import Report
+from mapgan.config import MODELS, SIDES, ConfigError, TrainConfig, parse_direction
 from mapgan.presets import PRESETS, preset
-
-LOG_FILE = "log.jsonl"
-EXIT_FAILED = 1
 
 
 @click.command()
@@ -24,11 +19,15 @@ EXIT_FAILED = 1
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="A run's config.toml instead.")
 @click.option("--model", type=click.Choice(MODELS), help="What to train.")
 @click.option("--direction", metavar="DIR", help="map2sat (BtoA, the default) or sat2map (AtoB).")
-@click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder of pictures.")
+@click.option(
+    "--data", required=True, type=click.Path(path_type=Path), help="Folder, zip or tar of pictures."
+)
 @click.option("--out", "run", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
 @click.option("--steps", type=int, help="Updates in all.")
 @click.option("--checkpoint-every", type=int, help="Steps between checkpoints.")
 @click.option("--seed", type=int, help="Fixes weights, order, crops and dropout.")
+@click.option("--a-side", type=click.Choice(SIDES), help="The aerial half of a picture. [default: left]")
+@click.option("--validation-share", type=float, help="Held out where the data have no val/. [default: 0.05]")
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting of config.toml."
 )
@@ -50,25 +49,55 @@ def train(
 ) -> None:
     """Train a generator on pairs of pictures, or a CycleGAN on two domains without pairs.
 
-    DATA holds pictures with two halves side by side (left A, aerial; right B, map) in train/ or
-    flat, or two folders A/ and B/ with equal names. A CycleGAN takes the same, and trainA/ and
-    trainB/, draws from A and B apart, and learns both directions at once. SIGTERM and Ctrl-C save
-    and stop; --resume goes on exactly where it stopped.
+    DATA holds pictures with two halves side by side (A, aerial, is the left one; B is the map) in
+    train/ or flat, or two folders A/ and B/ with equal names; a zip or tar of these will do. A
+    CycleGAN takes the same, and trainA/ and trainB/, draws from A and B apart, and learns both
+    directions at once.
+
+    RUN gets config.toml, log.jsonl (every event), checkpoints/, samples/ (fixed tiles as every
+    checkpoint draws them), baselines.json and tensorboard/.
+
+    SIGTERM and Ctrl-C save and stop, after the step that is being made; --resume goes on exactly
+    where it stopped. A finished run says so; with more --steps it goes on.
 
     \b
     Examples:
       mapgan train --preset draft --data maps --out runs/a --direction sat2map
       mapgan train --preset draft --data maps --out runs/a --direction sat2map --resume
-      mapgan train --preset draft --model cyclegan --data maps --out runs/cycle
+      mapgan train --data maps --out runs/a --resume --steps 20000
+      mapgan train --preset draft --model cyclegan --data maps.zip --out runs/cycle
       mapgan train --config runs/a/config.toml --data maps --out runs/b --set generator_width=32
+
+    \b
+    Exit codes:
+      0  finished, or stopped and saved because a signal asked for it
+      1  the data, the run's folder or a checkpoint cannot be used, or something unexpected
+      2  wrong options or settings; nothing was read or written
+      3  the training diverged (NaN); the last good checkpoint stays
+      4  a checkpoint could not be written (full disk); the last good one stays
     """
     config = _configure(run, resume=resume, **choices)
-    with _reporting(run, as_events=as_events) as listen:
-        dataset = _load(config, data, exclude, skip_broken=skip_broken)
+    report = Report(run, as_events=as_events)
+    with report, stopping.stop_on_signals(report.stopped) as stop:
+        report.stop = stop
+        from mapgan import datasets, traindata
+
+        stems = datasets.read_stems(exclude) if exclude else []
+        opened = traindata.open_training_data(config, data, run, exclude=stems, skip_broken=skip_broken)
+        for problem in opened.problems:
+            click.echo(f"note: {problem}", err=True)
         from mapgan import training
 
-        with training.stop_on_signals() as stop:
-            training.train(config, dataset, run, resume=resume, threads=threads, listen=listen, stop=stop)
+        training.train(
+            config,
+            opened.dataset,
+            run,
+            validation=opened.validation,
+            resume=resume,
+            threads=threads,
+            listen=report.listen,
+            stop=stop,
+        )
 
 
 def _configure(
@@ -111,102 +140,3 @@ def _parse_setting(text: str) -> tuple[str, Any]:
     except tomllib.TOMLDecodeError:
         parsed = value.strip()
     return name.strip(), parsed
-
-
-def _load(config: TrainConfig, data: Path, exclude: Path | None, *, skip_broken: bool) -> Any:
-    """Find, check and decode the training pictures; what is skipped is named on stderr."""
-    from mapgan import datasets, unpaired
-
-    stems = datasets.read_stems(exclude) if exclude else []
-    cut: dict[str, Any] = {
-        "image_size": config.image_size,
-        "flip": config.flip,
-        "batch_size": config.batch_size,
-        "seed": config.seed,
-    }
-    if config.model == "cyclegan":
-        domains = unpaired.load_domains(data, config.load_size, exclude=stems, skip_broken=skip_broken)
-        _name(domains.problems)
-        return unpaired.UnpairedDataset(domains, **cut)
-    pairs = datasets.load_pairs(
-        datasets.find_pairs(data, exclude=stems), config.load_size, skip_broken=skip_broken
-    )
-    _name(pairs.problems)
-    return datasets.PairedDataset(pairs, a_to_b=config.direction == "sat2map", **cut)
-
-
-def _name(problems: list[str]) -> None:
-    """Say what was left out, and why."""
-    for problem in problems:
-        click.echo(f"skipped: {problem}", err=True)
-
-
-@contextmanager
-def _reporting(run: Path, *, as_events: bool) -> Iterator[events.Listener]:
-    """Show events on stdout and keep them in the run's log; the end of a bad run is an event, too.
-
-    What a person can mend (data, settings, a full disk) becomes one line on stderr and exit code 1;
-    anything else also keeps its traceback.
-    """
-    from mapgan.checkpoints import CheckpointError
-    from mapgan.datasets import DatasetError
-    from mapgan.training import TrainingError
-
-    show = _print_line if as_events else _Progress()
-
-    def listen(event: events.Event) -> None:
-        if run.is_dir():  # a run that could not start has no folder, and gets none
-            with (run / LOG_FILE).open("a", encoding="utf-8") as log:
-                log.write(events.to_line(event) + "\n")
-        show(event)
-
-    try:
-        yield listen
-    except (DatasetError, CheckpointError, TrainingError, OSError) as error:
-        listen(events.Failed(reason=str(error)))
-        sys.exit(EXIT_FAILED)
-    except Exception as error:
-        listen(events.Failed(reason=f"unexpected {type(error).__name__}: {error}"))
-        raise
-
-
-def _print_line(event: events.Event) -> None:
-    """One JSON line, at once."""
-    click.echo(events.to_line(event))
-
-
-class _Progress:
-    """A bar with the time left on a terminal, a plain line a report elsewhere."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-
-    def __call__(self, event: events.Event) -> None:
-        """Show one event."""
-        if isinstance(event, events.Resumed):
-            click.echo(
-                f"resumed at step {event.step}" if event.step else "no checkpoint yet: starting at step 0"
-            )
-        elif isinstance(event, events.Started):
-            click.echo(f"{event.images} pairs, {event.parameters:,} parameters, {event.steps} steps")
-        elif isinstance(event, events.Step):
-            self._step(event)
-        elif isinstance(event, events.Finished):
-            click.echo(f"{event.reason} at step {event.step}")
-        elif isinstance(event, events.Failed):
-            click.echo(f"mapgan: {event.reason}", err=True)
-
-    def _step(self, event: events.Step) -> None:
-        """Move the bar, or print losses and time left."""
-        losses = "  ".join(f"{name} {value:.3f}" for name, value in event.losses.items())
-        minutes, seconds = divmod(round(event.eta), 60)
-        text = (
-            f"{event.step}/{event.steps}  {losses}  {event.images_per_second:.1f} img/s"
-            f"  left {minutes}:{seconds:02}"
-        )
-        if sys.stdout.isatty():
-            done = int(30 * event.step / event.steps)
-            end = "\n" if event.step == event.steps else ""
-            click.echo(f"\r[{'#' * done}{'.' * (30 - done)}] {text}\033[K{end}", nl=False)
-        else:
-            click.echo(text)

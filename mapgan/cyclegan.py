@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from mapgan.augment import DiffAugment
 from mapgan.config import TrainConfig
 from mapgan.image_pool import ImagePool
 from mapgan.losses import GAN_LOSSES, l1
-from mapgan.networks import build_discriminator, build_generator
+from mapgan.networks import discriminator_for, generator_for
 
 
 class CycleGAN:
@@ -24,7 +25,8 @@ class CycleGAN:
     and the discriminators the sum over both domains of ``(gan(D(x), real) + gan(D(y), fake)) / 2``
     where ``y`` comes out of a pool of generated pictures. As in the authors' code, one Adam holds
     both generators and is first; then another one both discriminators, on what the generators made
-    before their update.
+    before their update. With ``diff_augment`` everything that a discriminator sees is augmented, after
+    the pool, which keeps pictures as they were made.
 
     Args:
         config: sizes, norms, weights and the seed. ``direction`` does not matter here.
@@ -35,19 +37,13 @@ class CycleGAN:
     discriminators_first = False
 
     def __init__(self, config: TrainConfig) -> None:
-        names = (*self.generators, *self.discriminators, "a", "b")
+        names = (*self.generators, *self.discriminators, "a", "b", "augment")
         drawn = np.random.SeedSequence(config.seed).generate_state(len(names))
         seeds = {name: int(seed) for name, seed in zip(names, drawn, strict=True)}
-        self.networks = {name: _generator(config, seeds[name]) for name in self.generators} | {
-            name: build_discriminator(
-                channels=3,
-                width=config.discriminator_width,
-                norm=config.discriminator_norm,
-                image_size=config.image_size,
-                seed=seeds[name],
-            )
-            for name in self.discriminators
+        self.networks = {name: generator_for(config, seed=seeds[name]) for name in self.generators} | {
+            name: discriminator_for(config, channels=3, seed=seeds[name]) for name in self.discriminators
         }
+        self._augment = DiffAugment(config.diff_augment, seed=seeds["augment"])
         self.pools = {
             name: ImagePool(config.pool_size, image_size=config.image_size, seed=seeds[name])
             for name in ("a", "b")
@@ -57,12 +53,13 @@ class CycleGAN:
         self._identity_weight = config.cycle_weight * config.identity_weight
 
     def variables(self) -> dict[str, Any]:
-        """The pools: ``pools/a/...`` of made aerial pictures, ``pools/b/...`` of made maps."""
-        return {
+        """``pools/a/...`` of made aerial pictures, ``pools/b/...`` of made maps; the augmentation's draws."""
+        pools = {
             f"pools/{name}/{part}": variable
             for name, pool in self.pools.items()
             for part, variable in pool.variables().items()
         }
+        return pools | self._augment.variables()
 
     def generate(self, first: Any, second: Any) -> dict[str, Any]:
         """``{"fake_b": F(first), "fake_a": G(second)}``."""
@@ -88,8 +85,8 @@ class CycleGAN:
     ) -> tuple[Any, dict[str, Any]]:
         """The sum above; logs its six terms unweighted. ``g_a`` is of what G made in domain A."""
         terms = {
-            "g_a": self._gan(self._run("discriminator_a", outputs["fake_a"]), real=True),
-            "g_b": self._gan(self._run("discriminator_b", outputs["fake_b"]), real=True),
+            "g_a": self._gan(self._judge("discriminator_a", outputs["fake_a"]), real=True),
+            "g_b": self._gan(self._judge("discriminator_b", outputs["fake_b"]), real=True),
             "cycle_a": l1(self._run("b_to_a", outputs["fake_b"]), first),
             "cycle_b": l1(self._run("a_to_b", outputs["fake_a"]), second),
         }
@@ -102,23 +99,14 @@ class CycleGAN:
 
     def _discriminator_loss(self, name: str, real: Any, fake: Any) -> Any:
         """Half the sum of what it costs to take ``real`` for fake and ``fake`` for real."""
-        on_real = self._gan(self._run(name, real), real=True)
-        on_fake = self._gan(self._run(name, fake), real=False)
+        on_real = self._gan(self._judge(name, real), real=True)
+        on_fake = self._gan(self._judge(name, fake), real=False)
         return 0.5 * (on_real + on_fake)
+
+    def _judge(self, name: str, pictures: Any) -> Any:
+        """A discriminator's logits; it sees nothing that is not augmented."""
+        return self._run(name, self._augment(pictures))
 
     def _run(self, name: str, pictures: Any) -> Any:
         """A network as it is while training."""
         return self.networks[name](pictures, training=True)
-
-
-def _generator(config: TrainConfig, seed: int) -> Any:
-    """One of the two generators, which differ in their first weights only."""
-    return build_generator(
-        config.generator,
-        width=config.generator_width,
-        norm=config.generator_norm,
-        image_size=config.image_size,
-        dropout=config.dropout,
-        upsample=config.upsample,
-        seed=seed,
-    )

@@ -1,8 +1,15 @@
 """The JSON lines a run writes, one event a line, for whoever supervises it.
 
-``started``, ``resumed``, ``step``, ``checkpoint``, ``finished`` and ``failed``: every line has
-``event`` and ``time`` (seconds since the epoch); the rest is in each class below. A reader ignores
-events and fields it does not know, so both may be added.
+Every line has ``event`` and ``time`` (seconds since the epoch); the rest is in each class below. A
+reader ignores events and fields it does not know, so both may be added. They come in this order::
+
+    resumed?  started  warning*  baselines?
+    ( step* checkpoint sample? evaluation? removed* alarm* alarm_cleared* )*
+    finished | failed
+
+``step`` comes every ``log_every`` updates, ``warning`` and ``alarm`` whenever there is reason. After
+``resumed`` with a smaller step than was seen before, what was said about later steps is void: those
+updates are made again, with the same numbers. A run that is killed says nothing at the end.
 """
 
 from __future__ import annotations
@@ -16,18 +23,6 @@ from typing import Any, ClassVar, TypeAlias
 
 
 @dataclass(frozen=True, kw_only=True)
-class Started:
-    """The run is ready for its first step; ``step`` of ``steps`` are done."""
-
-    name: ClassVar[str] = "started"
-    step: int
-    steps: int
-    images: int
-    parameters: int
-    config: dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Resumed:
     """State restored from the checkpoint of ``step``; 0 says there was none to resume from."""
 
@@ -36,15 +31,41 @@ class Resumed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Started:
+    """The run is ready for its first step; ``step`` of ``steps`` are done.
+
+    ``memory_bytes`` is what it is expected to need at most, a rough figure (:mod:`mapgan.memory`),
+    ``validation`` the number of held-out tiles, ``environment`` what the exact bits depend on.
+    """
+
+    name: ClassVar[str] = "started"
+    step: int
+    steps: int
+    images: int
+    validation: int
+    parameters: int
+    memory_bytes: int
+    config: dict[str, Any]
+    environment: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Step:
-    """Losses after ``step`` updates, images a second since the last report, seconds left."""
+    """Losses after ``step`` updates, images a second since the last report, seconds left.
+
+    ``epoch`` counts passes through the training pictures; ``memory_bytes`` is the most that the
+    process has held so far.
+    """
 
     name: ClassVar[str] = "step"
     step: int
     steps: int
+    epoch: float
     losses: dict[str, float]
+    learning_rate: float
     images_per_second: float
     eta: float
+    memory_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +75,82 @@ class Checkpoint:
     name: ClassVar[str] = "checkpoint"
     step: int
     path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """The fixed tiles are drawn: ``path/DIRECTION/STEM.png`` for each of ``stems``."""
+
+    name: ClassVar[str] = "sample"
+    step: int
+    path: str
+    directions: list[str]
+    stems: dict[str, list[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baselines:
+    """What two trivial translations score on the tiles of every evaluation below.
+
+    ``directions`` has, for each direction, ``median_colour`` and ``input_copied`` with their measures.
+    """
+
+    name: ClassVar[str] = "baselines"
+    tiles: int
+    directions: dict[str, dict[str, dict[str, float]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """The measures of the checkpoint of ``step`` on ``tiles`` held-out tiles, by direction."""
+
+    name: ClassVar[str] = "evaluation"
+    step: int
+    tiles: int
+    directions: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removed:
+    """The checkpoint of ``step`` went, as the configuration's retention says."""
+
+    name: ClassVar[str] = "removed"
+    step: int
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alarm:
+    """The watchdog saw something: ``message`` says what it means and what may help.
+
+    ``kind`` is ``d_won``, ``collapse``, ``checkerboard`` or ``nan``, ``direction`` that of the generator it
+    is about, if it is about one. Said once until it clears.
+    """
+
+    name: ClassVar[str] = "alarm"
+    kind: str
+    direction: str | None = None
+    step: int
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmCleared:
+    """What the alarm of this ``kind`` (and ``direction``) was about is over."""
+
+    name: ClassVar[str] = "alarm_cleared"
+    kind: str
+    direction: str | None = None
+    step: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Warned:
+    """Something beside the training failed or looks wrong; the training goes on."""
+
+    name: ClassVar[str] = "warning"
+    step: int
+    message: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +170,21 @@ class Failed:
     reason: str
 
 
-Event: TypeAlias = Started | Resumed | Step | Checkpoint | Finished | Failed
+Event: TypeAlias = (
+    Resumed
+    | Started
+    | Step
+    | Checkpoint
+    | Sample
+    | Baselines
+    | Evaluation
+    | Removed
+    | Alarm
+    | AlarmCleared
+    | Warned
+    | Finished
+    | Failed
+)
 Listener: TypeAlias = Callable[[Event], None]
 
 

@@ -34,7 +34,8 @@ class ImagePool:
             trainable=False,
             name="pool_images",
         )
-        self._count = keras.Variable(0, dtype="int32", trainable=False, name="pool_count")
+        # "int" is int64 in TensorFlow: its int32 variables stay on the host, out of XLA's reach on a GPU.
+        self._count = keras.Variable(0, dtype="int", trainable=False, name="pool_count")
         self._draws = keras.random.SeedGenerator(seed)
 
     def variables(self) -> dict[str, Any]:
@@ -63,7 +64,7 @@ class ImagePool:
         filling = count < self.size
         replacing = ops.logical_and(ops.logical_not(filling), chance > 0.5)
         # float32 rounds 0.99999999 * 50 up to 50, one past the end.
-        drawn = ops.minimum(ops.cast(place * self.size, "int32"), self.size - 1)
+        drawn = ops.minimum(ops.cast(place * self.size, count.dtype), self.size - 1)
         slot = ops.where(filling, count, drawn)
         old = ops.take(self._images, slot, axis=0)
         kept = ops.where(ops.logical_or(filling, replacing), new, old)

@@ -1,7 +1,7 @@
-"""The two layers the generators need and Keras does not have.
+"""The two layers the generators need and Keras does not have, and one for the discriminators.
 
 Everything else in :mod:`mapgan.networks` is a stock Keras layer, so the ONNX exporter can walk a
-network layer by layer and know each one by its class.
+generator layer by layer and know each one by its class.
 """
 
 from __future__ import annotations
@@ -46,8 +46,11 @@ class InstanceNorm(keras.layers.Layer):
         """Create ``gamma`` and ``beta`` of shape ``(channels,)`` when affine."""
         channels = input_shape[-1]
         if self.affine:
-            self.gamma = self.add_weight(name="gamma", shape=(channels,), initializer=self.gamma_initializer)
-            self.beta = self.add_weight(name="beta", shape=(channels,), initializer="zeros")
+            # Not cast to the layer's compute type: the arithmetic below is float32.
+            self.gamma = self.add_weight(
+                name="gamma", shape=(channels,), initializer=self.gamma_initializer, autocast=False
+            )
+            self.beta = self.add_weight(name="beta", shape=(channels,), initializer="zeros", autocast=False)
         super().build(input_shape)
 
     def call(self, inputs: Any) -> Any:
@@ -109,3 +112,75 @@ class ReflectPad(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), "padding": self.padding}
+
+
+@keras.saving.register_keras_serializable(package="mapgan")
+class SpectralConv2D(keras.layers.Conv2D):
+    """A convolution whose kernel is divided by its largest singular value (Miyato et al. 2018).
+
+    The kernel ``(kh, kw, in, out)`` is read as the matrix ``W`` of ``kh * kw * in`` rows and ``out``
+    columns. One power iteration a training call (algorithm 1 of the paper) follows its first singular
+    pair: ``v = W u / |W u|``, ``u' = W^T v / |W^T v|``, ``sigma = v^T W u'``; the convolution is that of
+    ``W / sigma``. Gradients pass through ``W`` in both places and not through ``u`` and ``v``. In use
+    ``u`` stays and ``sigma = |W u|``.
+
+    Before a normalisation the division cancels out of what the network computes, for any positive
+    factor does; there it only scales the gradient. It binds in the PatchGAN's first and last layers.
+
+    ``keras.layers.SpectralNormalization`` writes the divided kernel over the learnt one at every call,
+    so that an optimiser's step starts from what another call left. Here ``kernel`` stays what the
+    optimiser made of it, under the same path as in a plain convolution.
+
+    Args:
+        start: initialiser of ``u``, a variable of shape ``(out,)`` that is not trained but kept in
+            checkpoints. Needed to be random: a ``u`` at right angles to the singular vector stays there.
+        **kwargs: those of ``keras.layers.Conv2D``.
+    """
+
+    def __init__(self, *args: Any, start: Any = "random_normal", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.start = keras.initializers.get(start)
+        self.u: Any = None
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create kernel and bias as a convolution does, and ``u``."""
+        super().build(input_shape)
+        self.u = self.add_weight(
+            name="u",
+            shape=(self.filters,),
+            initializer=self.start,
+            trainable=False,
+            dtype="float32",
+            autocast=False,
+            # Every device has the same kernel and comes to the same vector.
+            aggregation="only_first_replica",
+        )
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """The convolution with ``kernel / sigma``; moves ``u`` on when ``training``."""
+        kernel = ops.cast(self.kernel, "float32")
+        scaled = kernel / self._sigma(kernel, moving=bool(training))
+        outputs = self.convolution_op(inputs, ops.cast(scaled, self.compute_dtype))
+        if self.bias is not None:
+            outputs = outputs + ops.cast(self.bias, self.compute_dtype)
+        return self.activation(outputs)
+
+    def _sigma(self, kernel: Any, *, moving: bool) -> Any:
+        """The estimate of the largest singular value, a float32 scalar."""
+        matrix = ops.reshape(kernel, (-1, self.filters))
+        constant = ops.stop_gradient(matrix)
+        u = ops.convert_to_tensor(self.u)
+        v = _unit(ops.matmul(constant, u))
+        if moving:
+            u = _unit(ops.matmul(v, constant))
+            self.u.assign(u)
+        return ops.sum(v * ops.matmul(matrix, u))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "start": keras.initializers.serialize(self.start)}
+
+
+def _unit(vector: Any) -> Any:
+    """``vector`` at length 1, and zero where it is zero."""
+    return vector * ops.rsqrt(ops.sum(ops.square(vector)) + 1e-24)

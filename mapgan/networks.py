@@ -17,7 +17,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from mapgan.layers import InstanceNorm, ReflectPad
+from mapgan.config import TrainConfig
+from mapgan.layers import InstanceNorm, ReflectPad, SpectralConv2D
 
 NORMS: Final = ("batch", "instance", "instance_affine")
 UPSAMPLES: Final = ("transposed", "resize")
@@ -39,15 +40,17 @@ class _Parts:
     Args:
         norm: one of ``NORMS``.
         seed: fixes the initial weights and the dropout masks; None takes fresh entropy.
+        spectral: divide the kernels of convolutions by their spectral norm.
 
     Raises:
         ValueError: an unknown norm.
     """
 
-    def __init__(self, norm: str, seed: int | None) -> None:
+    def __init__(self, norm: str, seed: int | None, *, spectral: bool = False) -> None:
         if norm not in NORMS:
             raise ValueError(f"norm must be one of {', '.join(NORMS)}, not {norm!r}")
         self._norm = norm
+        self._spectral = spectral
         self._seeds = np.random.SeedSequence(seed)
         # A normalisation with a shift of its own makes the bias before it useless.
         self.bias_before_norm = norm == "instance"
@@ -71,15 +74,16 @@ class _Parts:
         padding: str = "valid",
     ) -> Any:
         """A convolution with N(0, 0.02) kernel and zero bias."""
-        return layers.Conv2D(
-            filters,
-            kernel,
-            strides=stride,
-            padding=padding,
-            use_bias=bias,
-            kernel_initializer=self.normal(),
-            name=name,
-        )
+        options = {
+            "strides": stride,
+            "padding": padding,
+            "use_bias": bias,
+            "kernel_initializer": self.normal(),
+            "name": name,
+        }
+        if self._spectral:
+            return SpectralConv2D(filters, kernel, start=self.normal(), **options)
+        return layers.Conv2D(filters, kernel, **options)
 
     def conv_transpose(self, filters: int, kernel: int, *, name: str, bias: bool, padding: str) -> Any:
         """A transposed convolution of stride 2, initialised like :meth:`conv`."""
@@ -186,7 +190,7 @@ def _unet(parts: _Parts, image: Any, *, depth: int, width: int, dropout: float, 
         x = layers.Concatenate(name=f"up{level}_skip")([skips.pop(), x])
     x = layers.ReLU(name="up1_act")(x)
     x = _double(parts, x, 3, bias=True, upsample=upsample, name="up1")
-    return layers.Activation("tanh", name="tanh")(x)
+    return layers.Activation("tanh", dtype="float32", name="tanh")(x)
 
 
 def _double(parts: _Parts, x: Any, filters: int, *, bias: bool, upsample: str, name: str) -> Any:
@@ -219,7 +223,7 @@ def _resnet(parts: _Parts, image: Any, *, blocks: int, width: int, upsample: str
         x = _norm_relu(parts, x, f"up{level}")
     x = ReflectPad(3, name="head_pad")(x)
     x = parts.conv(3, 7, bias=True, name="head_conv")(x)
-    return layers.Activation("tanh", name="tanh")(x)
+    return layers.Activation("tanh", dtype="float32", name="tanh")(x)
 
 
 def _norm_relu(parts: _Parts, x: Any, name: str) -> Any:
@@ -245,6 +249,7 @@ def build_discriminator(
     width: int = 64,
     norm: str = "instance_affine",
     image_size: int | None = 256,
+    spectral_norm: bool = False,
     seed: int | None = None,
 ) -> Any:
     """Build the 70x70 PatchGAN: ``(batch, 256, 256, channels)`` to ``(batch, 30, 30, 1)`` logits.
@@ -257,6 +262,7 @@ def build_discriminator(
         width: channels of the first layer; 64 in the papers.
         norm: as in :func:`build_generator`.
         image_size: side of the input (at least 32), None leaves it open.
+        spectral_norm: divide every kernel by its spectral norm (:class:`mapgan.layers.SpectralConv2D`).
         seed: fixes the initial weights.
 
     Raises:
@@ -264,7 +270,7 @@ def build_discriminator(
     """
     if image_size is not None and image_size < 32:
         raise ValueError(f"the PatchGAN needs sides of at least 32 pixels, not {image_size}")
-    parts = _Parts(norm, seed)
+    parts = _Parts(norm, seed, spectral=spectral_norm)
     image = keras.Input((image_size, image_size, channels), name="image")
     x = layers.ZeroPadding2D(1, name="patch1_pad")(image)
     x = parts.conv(width, 4, stride=2, bias=True, name="patch1_conv")(x)
@@ -279,3 +285,28 @@ def build_discriminator(
     x = layers.ZeroPadding2D(1, name="patch5_pad")(x)
     logits = parts.conv(1, 4, bias=True, name="patch5_conv")(x)
     return keras.Model(image, logits, name="patchgan_70")
+
+
+def generator_for(config: TrainConfig, *, seed: int | None = None) -> Any:
+    """The generator that a run of ``config`` trains; see :func:`build_generator`."""
+    return build_generator(
+        config.generator,
+        width=config.generator_width,
+        norm=config.generator_norm,
+        image_size=config.image_size,
+        dropout=config.dropout,
+        upsample=config.upsample,
+        seed=seed,
+    )
+
+
+def discriminator_for(config: TrainConfig, *, channels: int, seed: int | None = None) -> Any:
+    """The discriminator that a run of ``config`` trains; see :func:`build_discriminator`."""
+    return build_discriminator(
+        channels=channels,
+        width=config.discriminator_width,
+        norm=config.discriminator_norm,
+        image_size=config.image_size,
+        spectral_norm=config.spectral_norm,
+        seed=seed,
+    )

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from mapgan.augment import DiffAugment
 from mapgan.config import TrainConfig
 from mapgan.losses import GAN_LOSSES, l1
-from mapgan.networks import build_discriminator, build_generator
+from mapgan.networks import discriminator_for, generator_for
 
 
 class Pix2Pix:
@@ -17,6 +18,8 @@ class Pix2Pix:
 
     ``L_D = (gan(D(x, y), real) + gan(D(x, G(x)), fake)) / 2``, halved to slow D down (section 3.3),
     and ``L_G = gan(D(x, G(x)), real) + l1_weight * |y - G(x)|``.
+
+    With ``diff_augment`` D sees both pictures of a pair, real or made, moved, cut and coloured alike.
 
     Args:
         config: sizes, norms, weights and the seed.
@@ -27,31 +30,21 @@ class Pix2Pix:
     discriminators_first = True
 
     def __init__(self, config: TrainConfig) -> None:
-        generator_seed, discriminator_seed = np.random.SeedSequence(config.seed).generate_state(2)
+        # More words at the end leave the first as they were.
+        generator, discriminator, augment = (
+            int(word) for word in np.random.SeedSequence(config.seed).generate_state(3)
+        )
         self.networks = {
-            "generator": build_generator(
-                config.generator,
-                width=config.generator_width,
-                norm=config.generator_norm,
-                image_size=config.image_size,
-                dropout=config.dropout,
-                upsample=config.upsample,
-                seed=int(generator_seed),
-            ),
-            "discriminator": build_discriminator(
-                channels=6,
-                width=config.discriminator_width,
-                norm=config.discriminator_norm,
-                image_size=config.image_size,
-                seed=int(discriminator_seed),
-            ),
+            "generator": generator_for(config, seed=generator),
+            "discriminator": discriminator_for(config, channels=6, seed=discriminator),
         }
+        self._augment = DiffAugment(config.diff_augment, seed=augment)
         self._gan = GAN_LOSSES[config.gan_loss]
         self._l1_weight = config.l1_weight
 
     def variables(self) -> dict[str, Any]:
-        """Nothing changes here but the networks."""
-        return {}
+        """The draws of the augmentation, if there is one."""
+        return self._augment.variables()
 
     def generate(self, first: Any, second: Any) -> dict[str, Any]:
         """``{"fake": G(first)}``, dropouts on."""
@@ -80,4 +73,4 @@ class Pix2Pix:
     def _judge(self, source: Any, candidate: Any) -> Any:
         """D's logits for ``candidate`` as the translation of ``source``."""
         pair = ops.concatenate([source, candidate], axis=-1)
-        return self.networks["discriminator"](pair, training=True)
+        return self.networks["discriminator"](self._augment(pair), training=True)

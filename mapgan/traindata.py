@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
@@ -119,8 +119,11 @@ def open_training_data(
     with _prepared(run), opened(source, work=run / PART_FOLDER) as root:
         paths = find_domains(root, exclude=exclude) if config.model == "cyclegan" else None
         if paths is None:
-            return _from_pairs(config, root, run, exclude, skip_broken=skip_broken)
-        return _from_domains(config, root, run, paths, skip_broken=skip_broken)
+            data = _from_pairs(config, root, run, exclude, skip_broken=skip_broken)
+        else:
+            data = _from_domains(config, root, run, paths, skip_broken=skip_broken)
+        problems = [problem.replace(str(root), str(source)) for problem in data.problems]
+        return replace(data, problems=problems)
 
 
 @contextmanager
@@ -263,11 +266,9 @@ def _hold_out(
 
 def _ground(pictures: Pictures) -> list[list[int]]:
     """Places of the pictures that show the same ground."""
-    from mapgan.doctor import ground
+    from mapgan.doctor.ground import overlapping
 
-    find = getattr(ground, "overlapping", None)
-    groups: list[list[int]] = find(pictures) if find else []
-    return groups
+    return overlapping(pictures)
 
 
 def _dataset(config: TrainConfig, pairs: LoadedPairs) -> Batches:

@@ -7,11 +7,16 @@ traced, differentiated and applied fast is the engine's.
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Final, Protocol
 
 import keras
 
-from mapgan.engine.state import TrainState, Update
+from mapgan.config import TrainConfig
+from mapgan.engine.state import EngineError, Model, TrainState, Update
+
+POLICIES: Final = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
 class Engine(Protocol):
@@ -23,8 +28,15 @@ class Engine(Protocol):
     def threads(self) -> int:
         """Threads an operation may use; their number changes the last bits of a sum."""
 
+    def placed(self, batch_size: int) -> AbstractContextManager[None]:
+        """Where variables have to be made so that several devices can share the work.
+
+        Raises:
+            EngineError: the devices cannot share a batch of this size.
+        """
+
     def compile_step(self, state: TrainState) -> Update:
-        """One update as ``update(first, second, rate) -> losses``.
+        """One update as ``update(first, second, rate) -> losses``, and ``update.sync()``.
 
         ``first`` and ``second`` are uint8 ``(batch, s, s, 3)``; ``rate`` is Adam's for this step;
         the losses are scalars that the caller turns into floats when it wants to wait for them.
@@ -35,11 +47,38 @@ def select() -> Engine:
     """The engine of ``keras.backend.backend()``.
 
     Raises:
-        RuntimeError: a backend without an engine.
+        EngineError: a backend without an engine.
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
         from mapgan.engine import tensorflow
 
         return tensorflow
-    raise RuntimeError(f"no training engine for the Keras backend {backend!r}; set KERAS_BACKEND=tensorflow")
+    if backend == "jax":
+        from mapgan.engine import jax
+
+        return jax
+    raise EngineError(
+        f"no training engine for the Keras backend {backend!r}; set KERAS_BACKEND=tensorflow or jax"
+    )
+
+
+def build(engine: Engine, make_model: Callable[[TrainConfig], Model], config: TrainConfig) -> TrainState:
+    """A new model with its optimisers, computing as ``config.precision`` says, on the engine's devices.
+
+    With ``bfloat16`` the layers compute in half the bits; weights, moments, normalisations, the
+    generators' output and the losses stay float32.
+
+    Raises:
+        EngineError: the devices cannot share a batch of ``config.batch_size``.
+    """
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(POLICIES[config.precision])
+    try:
+        with engine.placed(config.batch_size):
+            return TrainState(make_model(config), config)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+__all__ = ["Engine", "EngineError", "Model", "TrainState", "Update", "build", "select"]

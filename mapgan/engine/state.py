@@ -6,7 +6,7 @@ averaged weights, image pools and the state of the random generators.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Protocol, TypeAlias
 
 import keras
@@ -18,7 +18,24 @@ from mapgan.config import TrainConfig
 Variables: TypeAlias = dict[str, Any]
 Losses: TypeAlias = dict[str, Any]
 Pictures: TypeAlias = npt.NDArray[np.uint8]
-Update: TypeAlias = Callable[[Pictures, Pictures, float], Losses]
+
+
+class EngineError(RuntimeError):
+    """A run that this machine or backend cannot do as it is configured; the message says what can."""
+
+
+class Update(Protocol):
+    """A compiled update step, made by an engine's ``compile_step``."""
+
+    def __call__(self, first: Pictures, second: Pictures, rate: float) -> Losses:
+        """Make one update; the losses are scalars that nobody waited for yet."""
+
+    def sync(self) -> None:
+        """Bring the state into the Keras variables, where the engine keeps it elsewhere meanwhile.
+
+        To be called before any variable of the :class:`TrainState` is read. What is *written* to
+        the variables after the first update, an engine need not notice.
+        """
 
 
 class Model(Protocol):
@@ -61,7 +78,8 @@ class Adam:
         self.beta_1 = config.beta_1
         self.beta_2 = config.beta_2
         self.epsilon = config.epsilon
-        self.iterations = keras.Variable(0, dtype="int64", trainable=False, name=f"{name}_iterations")
+        # "int" is int64 in TensorFlow, whose int32 variables stay on the host, and int32 elsewhere.
+        self.iterations = keras.Variable(0, dtype="int", trainable=False, name=f"{name}_iterations")
         self.first = {path: _zeros_like(weight) for path, weight in weights.items()}
         self.second = {path: _zeros_like(weight) for path, weight in weights.items()}
 
@@ -79,6 +97,7 @@ class TrainState:
 
     def __init__(self, model: Model, config: TrainConfig) -> None:
         self.model = model
+        self.batch_size = config.batch_size
         self.ema_decay = config.ema_decay
         self.adams = {
             "generators": Adam("generators", self._trainable(model.generators), config),

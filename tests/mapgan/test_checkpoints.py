@@ -45,10 +45,10 @@ def variables(**extra: np.ndarray) -> dict[str, Any]:
     return {path: array.view(Variable) for path, array in arrays.items()}
 
 
-def save(run: Path, step: int = 7, *, keep: int = 0, **extra: np.ndarray) -> Path:
+def save(run: Path, step: int = 7, **extra: np.ndarray) -> Path:
     """Write :func:`variables` as the checkpoint of ``step``."""
     return checkpoints.save(
-        run, step=step, config=CONFIG, variables=variables(**extra), environment={"threads": 2}, keep=keep
+        run, step=step, config=CONFIG, variables=variables(**extra), environment={"threads": 2}
     )
 
 
@@ -67,17 +67,68 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
         np.testing.assert_array_equal(arrays[name], value)
 
 
-def test_newest_wins_and_old_ones_go(tmp_path: Path) -> None:
-    """By number, not by name or date; without retention all stay."""
+def test_newest_wins(tmp_path: Path) -> None:
+    """By number, not by name or date."""
     for step in (10, 9, 100_000_000, 20):
         save(tmp_path, step)
-    assert len(list((tmp_path / "checkpoints").iterdir())) == 4
+    assert list(checkpoints.steps(tmp_path)) == [9, 10, 20, 100_000_000]
     newest = checkpoints.latest(tmp_path)
     assert newest is not None
     assert newest.step == 100_000_000
-    save(tmp_path, 100_000_001, keep=2)
-    names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
-    assert names == ["step-100000000", "step-100000001"]
+
+
+def test_removed_is_gone_even_when_killed_in_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint that lost some of its files already is not found, and the next save tidies up."""
+    save(tmp_path, 1)
+    path = save(tmp_path, 2)
+
+    def killed(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints.shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoints.remove(path)
+    monkeypatch.undo()
+    assert list(checkpoints.steps(tmp_path)) == [1]
+    save(tmp_path, 3)
+    assert sorted(found.name for found in (tmp_path / "checkpoints").iterdir()) == [
+        "step-00000001",
+        "step-00000003",
+    ]
+    checkpoints.remove(checkpoints.steps(tmp_path)[1])
+    assert list(checkpoints.steps(tmp_path)) == [3]
+
+
+def test_the_newest_whole_one(tmp_path: Path) -> None:
+    """Damage of any kind is passed over."""
+    paths = {step: save(tmp_path, step) for step in (1, 2, 3, 4)}
+    (paths[2] / "arrays.npz").write_bytes(b"cut")
+    (paths[3] / "manifest.json").write_text("{")
+    found = checkpoints.newest_whole(tmp_path, before=4)
+    assert found is not None
+    assert found.step == 1
+    assert checkpoints.newest_whole(tmp_path, before=1) is None
+
+
+def test_everything_reaches_the_disk_before_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both files and their folder are synced before the rename, the folder with the new name after it."""
+    calls: list[str] = []
+    fsync, rename = os.fsync, Path.rename
+
+    def synced(handle: int) -> None:
+        calls.append(Path(f"/proc/self/fd/{handle}").readlink().name)
+        fsync(handle)
+
+    def renamed(source: Path, target: Path) -> Path:
+        calls.append(f"rename {target.name}")
+        return rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "rename", renamed)
+    save(tmp_path)
+    name = "step-00000007"
+    expected = ["arrays.npz", "manifest.json", f".part-{name}", f"rename {name}", "checkpoints"]
+    assert calls[-5:] == expected
 
 
 def test_no_checkpoint(tmp_path: Path) -> None:
@@ -205,11 +256,17 @@ def test_hash_is_over_networks_only(tmp_path: Path) -> None:
             r"\(2,\)",
         ),
         (
-            lambda v: v.update({"optimizers/generators/iterations": np.array(0, np.int32).view(Variable)}),
-            "int32",
+            lambda v: v.update({"optimizers/generators/iterations": np.array(0, np.float32).view(Variable)}),
+            "float32",
+        ),
+        (
+            lambda v: v.update(
+                {"networks/generator/conv/kernel": np.zeros((2, 3), np.float16).view(Variable)}
+            ),
+            "float16",
         ),
     ],
-    ids=["surplus", "missing", "shape", "type"],
+    ids=["surplus", "missing", "shape", "type", "precision"],
 )
 def test_a_restore_that_does_not_fit(tmp_path: Path, change: Any, message: str) -> None:
     """Names, shapes and types must all agree, and nothing is assigned unless they do."""
@@ -219,6 +276,19 @@ def test_a_restore_that_does_not_fit(tmp_path: Path, change: Any, message: str) 
     with pytest.raises(CheckpointError, match=message):
         checkpoints.assign(checkpoints.read_arrays(checkpoints.find(tmp_path)), wanted, tmp_path)
     assert not any(value.any() for value in wanted.values())
+
+
+def test_whole_numbers_of_another_width_fit_when_their_values_do(tmp_path: Path) -> None:
+    """Counts and random states are int64 in TensorFlow and 32 bits in JAX: a checkpoint serves both."""
+    name = "optimizers/generators/iterations"
+    save(tmp_path)
+    wanted = {key: (value * 0).view(Variable) for key, value in variables().items()}
+    wanted[name] = np.array(0, np.uint32).view(Variable)
+    checkpoints.assign(checkpoints.read_arrays(checkpoints.find(tmp_path)), wanted, tmp_path)
+    assert (wanted[name], wanted[name].dtype) == (7, np.uint32)
+    save(tmp_path, 8, **{name: np.array(2**40)})
+    with pytest.raises(CheckpointError, match="int64"):
+        checkpoints.assign(checkpoints.read_arrays(checkpoints.find(tmp_path)), wanted, tmp_path)
 
 
 @pytest.mark.parametrize("norm", ["instance_affine", "batch"])

@@ -19,6 +19,7 @@ from mapgan.export import parity
 from mapgan.imageio import from_unit, to_unit
 from mapgan.inference import Generator
 from mapgan.presets import preset
+from mapgan.stopping import Stop
 from mapgan.tiling import pad_to
 from mapgan.training import train
 from mapgan.unpaired import Domain, LoadedDomains, UnpairedDataset
@@ -100,7 +101,7 @@ def test_stopped_and_resumed_equals_uninterrupted(tmp_path: Path, run: Path, sto
         asked.append(1)
         return len(asked) >= stop_after
 
-    assert train(CONFIG, dataset(), tmp_path, stop=stop) == stop_after
+    assert train(CONFIG, dataset(), tmp_path, stop=Stop(stop)) == stop_after
     stopped = checkpoints.read_arrays(checkpoints.find(tmp_path))
     assert int(stopped["pools/a/count"]) == min(stop_after, 3)
     assert stopped["pools/b/images"][0].any()

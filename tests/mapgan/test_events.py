@@ -17,7 +17,14 @@ def test_lines() -> None:
 def test_nan_becomes_null() -> None:
     """json.loads of a strict reader accepts every line."""
     step = events.Step(
-        step=1, steps=2, losses={"a": float("nan"), "b": 1.5}, images_per_second=float("inf"), eta=0.0
+        step=1,
+        steps=2,
+        epoch=0.5,
+        losses={"a": float("nan"), "b": 1.5},
+        learning_rate=1e-4,
+        images_per_second=float("inf"),
+        eta=0.0,
+        memory_bytes=1,
     )
     read = json.loads(events.to_line(step, now=lambda: 0))
     assert read["losses"] == {"a": None, "b": 1.5}

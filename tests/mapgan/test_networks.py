@@ -8,8 +8,15 @@ import keras
 import numpy as np
 import pytest
 
+from mapgan.config import TrainConfig
+from mapgan.engine.state import TrainState
 from mapgan.layers import InstanceNorm, ReflectPad
 from mapgan.networks import build_discriminator, build_generator
+from mapgan.pix2pix import Pix2Pix
+
+TINY: dict[str, Any] = {
+    "generator": "unet_32", "generator_width": 1, "discriminator_width": 1, "image_size": 32, "load_size": 32,
+}  # fmt: skip
 
 
 def trainable(network: Any) -> int:
@@ -33,45 +40,125 @@ def test_parameter_counts(build: Any, options: dict[str, Any], count: int) -> No
     assert trainable(build(**options)) == count
 
 
-def shapes(network: Any, suffixes: tuple[str, ...]) -> list[tuple[int, ...]]:
-    """Output shapes, without the batch, of the layers whose names end so."""
-    return [layer.output.shape[1:] for layer in network.layers if layer.name.endswith(suffixes)]
+def layers_of(network: Any) -> list[tuple[Any, ...]]:
+    """Name and output shape, without the batch, of every layer in order."""
+    return [(layer.name, *layer.output.shape[1:]) for layer in network.layers]
 
 
-def test_unet_shapes() -> None:
-    """256 down to 1 and back, the skip connections doubling the channels."""
+def test_unet_layer_by_layer() -> None:
+    """256 down to 1 and back: every layer's place and output.
+
+    Activation before each convolution but the first; no norm on the first one and on the bottleneck;
+    dropout after the norm on the three levels after the innermost; the skip connection before the rest.
+    """
     unet = build_generator("unet_256")
-    down = [(128, 64), (64, 128), (32, 256), (16, 512), (8, 512), (4, 512), (2, 512), (1, 512)]
-    up = [(2, 1024), (4, 1024), (8, 1024), (16, 1024), (32, 512), (64, 256), (128, 128)]
-    convs = [layer for layer in unet.layers if layer.name.startswith("down") and layer.name.endswith("_conv")]
-    assert [layer.output.shape[1:] for layer in convs] == [(s, s, c) for s, c in down]
-    assert shapes(unet, ("_skip",)) == [(s, s, c) for s, c in up]
-    assert unet.output_shape == (None, 256, 256, 3)
-    names = {layer.name for layer in unet.layers}
-    assert not names & {"down1_norm", "down8_norm", "up1_norm", "down1_act"}
-    assert {name for name in names if name.endswith("dropout")} == {
-        "up7_dropout",
-        "up6_dropout",
-        "up5_dropout",
-    }
-    assert [layer.name for layer in unet.layers if getattr(layer, "use_bias", False)] == ["up1_conv"]
+    expected: list[tuple[Any, ...]] = [("image", 256, 256, 3), ("down1_conv", 128, 128, 64)]
+    before = (128, 128, 64)
+    for level, side, width in (
+        (2, 64, 128), (3, 32, 256), (4, 16, 512), (5, 8, 512), (6, 4, 512), (7, 2, 512), (8, 1, 512),
+    ):  # fmt: skip
+        after = (side, side, width)
+        expected += [(f"down{level}_act", *before), (f"down{level}_conv", *after)]
+        expected += [(f"down{level}_norm", *after)] if level < 8 else []
+        before = after
+    for level, side, width in (
+        (8, 2, 512), (7, 4, 512), (6, 8, 512), (5, 16, 512), (4, 32, 256), (3, 64, 128), (2, 128, 64),
+    ):  # fmt: skip
+        after = (side, side, width)
+        expected += [(f"up{level}_act", *before), (f"up{level}_conv", *after), (f"up{level}_norm", *after)]
+        expected += [(f"up{level}_dropout", *after)] if level in (5, 6, 7) else []
+        before = (side, side, 2 * width)
+        expected += [(f"up{level}_skip", *before)]
+    expected += [("up1_act", 128, 128, 128), ("up1_conv", 256, 256, 3), ("tanh", 256, 256, 3)]
+    assert layers_of(unet) == expected
+    for layer in unet.layers:
+        if layer.name.endswith("_conv"):
+            assert (layer.kernel_size, layer.strides, layer.padding) == ((4, 4), (2, 2), "same"), layer.name
+            assert layer.use_bias == (layer.name == "up1_conv")
+        if layer.name.endswith("_dropout"):
+            assert layer.rate == 0.5
+        if layer.name.endswith("_skip"):
+            skipped, way = layer.input
+            level = int(layer.name[2])
+            encoder = "norm" if level > 2 else "conv"
+            assert skipped._keras_history.operation.name == f"down{level - 1}_{encoder}"
+            assert way._keras_history.operation.name == (
+                f"up{level}_dropout" if level in (5, 6, 7) else f"up{level}_norm"
+            )
 
 
-def test_resnet_shapes() -> None:
-    """7x7 stem, 64x64x256 in the middle, back to the picture."""
+def test_resnet_layer_by_layer() -> None:
+    """Reflected 7x7 stem, two halvings, nine blocks added to their input, two doublings, 7x7 head."""
     resnet = build_generator("resnet_9", norm="instance")
-    assert shapes(resnet, ("_add",)) == [(64, 64, 256)] * 9
-    assert shapes(resnet, ("stem_conv", "down1_conv", "down2_conv", "up2_crop", "up1_crop", "head_conv")) == [
-        (256, 256, 64), (128, 128, 128), (64, 64, 256), (128, 128, 128), (256, 256, 64), (256, 256, 3)
-    ]  # fmt: skip
+    expected: list[tuple[Any, ...]] = [("image", 256, 256, 3), ("stem_pad", 262, 262, 3)]
+    expected += [(f"stem_{part}", 256, 256, 64) for part in ("conv", "norm", "act")]
+    for level, side, width in ((1, 128, 128), (2, 64, 256)):
+        expected += [(f"down{level}_pad", 2 * side + 2, 2 * side + 2, width // 2)]
+        expected += [(f"down{level}_{part}", side, side, width) for part in ("conv", "norm", "act")]
+    for index in range(1, 10):
+        for half in (1, 2):
+            expected += [(f"block{index}_pad{half}", 66, 66, 256), (f"block{index}_conv{half}", 64, 64, 256)]
+            expected += [(f"block{index}_{half}_norm", 64, 64, 256)]
+            expected += [(f"block{index}_1_act", 64, 64, 256)] if half == 1 else []
+        expected += [(f"block{index}_add", 64, 64, 256)]
+    for level, side, width in ((2, 128, 128), (1, 256, 64)):
+        expected += [(f"up{level}_conv", side + 1, side + 1, width)]
+        expected += [(f"up{level}_{part}", side, side, width) for part in ("crop", "norm", "act")]
+    expected += [("head_pad", 262, 262, 64), ("head_conv", 256, 256, 3), ("tanh", 256, 256, 3)]
+    assert layers_of(resnet) == expected
+    for layer in resnet.layers:
+        if not layer.name.endswith(("_conv", "_conv1", "_conv2")):
+            continue
+        side = 7 if layer.name in ("stem_conv", "head_conv") else 3
+        stride = 2 if layer.name.startswith(("down", "up")) else 1
+        assert (layer.kernel_size, layer.strides) == ((side, side), (stride, stride)), layer.name
+        assert (layer.padding, layer.use_bias) == ("valid", True), layer.name
+    for index in range(1, 10):
+        skipped, _ = resnet.get_layer(f"block{index}_add").input
+        before = f"block{index - 1}_add" if index > 1 else "down2_act"
+        assert skipped._keras_history.operation.name == before
 
 
-def test_patchgan_shapes() -> None:
-    """Strides 2, 2, 2, 1, 1 with one zero pixel around."""
-    patchgan = build_discriminator(channels=6)
-    assert shapes(patchgan, ("_conv",)) == [
-        (128, 128, 64), (64, 64, 128), (32, 32, 256), (31, 31, 512), (30, 30, 1)
-    ]  # fmt: skip
+def test_patchgan_layer_by_layer() -> None:
+    """Strides 2, 2, 2, 1, 1 with one zero pixel around; no norm first and last; 30x30 logits."""
+    expected: list[tuple[Any, ...]] = [("image", 256, 256, 6)]
+    before = (256, 6)
+    for level, side, width in ((1, 128, 64), (2, 64, 128), (3, 32, 256), (4, 31, 512), (5, 30, 1)):
+        expected += [(f"patch{level}_pad", before[0] + 2, before[0] + 2, before[1])]
+        expected += [(f"patch{level}_conv", side, side, width)]
+        expected += [(f"patch{level}_norm", side, side, width)] if level in (2, 3, 4) else []
+        expected += [(f"patch{level}_act", side, side, width)] if level < 5 else []
+        before = (side, width)
+    for norm in ("batch", "instance_affine", "instance"):
+        patchgan = build_discriminator(channels=6, norm=norm)
+        assert layers_of(patchgan) == expected
+        for level, stride in enumerate((2, 2, 2, 1, 1), start=1):
+            conv = patchgan.get_layer(f"patch{level}_conv")
+            assert (conv.kernel_size, conv.strides, conv.padding) == ((4, 4), (stride, stride), "valid")
+            assert conv.use_bias == (level in (1, 5) or norm == "instance")
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance", "instance_affine"])
+def test_numbers_that_keras_has_otherwise(norm: str) -> None:
+    """Norms: eps 1e-5 (Keras 1e-3), momentum .9 (.99); LeakyReLU .2 (.3); Adam: eps 1e-8 (1e-7), b1 .5."""
+    networks = [
+        build_generator("unet_256", width=1, norm=norm),
+        build_generator("resnet_6", width=1, norm=norm),
+        build_discriminator(channels=6, width=1, norm=norm),
+    ]
+    layers = [layer for network in networks for layer in network.layers]
+    norms = [layer for layer in layers if layer.name.endswith("_norm")]
+    assert len(norms) == 13 + (1 + 2 + 2 * 6 + 2) + 3
+    assert {layer.epsilon for layer in norms} == {1e-5}
+    if norm == "batch":
+        assert {layer.momentum for layer in norms} == {0.9}
+    leaky = [layer for layer in layers if isinstance(layer, keras.layers.LeakyReLU)]
+    assert len(leaky) == 7 + 4
+    assert {layer.negative_slope for layer in leaky} == {0.2}
+    config = TrainConfig()
+    assert (config.learning_rate, config.beta_1, config.beta_2, config.epsilon) == (2e-4, 0.5, 0.999, 1e-8)
+    state = TrainState(Pix2Pix(TrainConfig(**TINY)), TrainConfig(**TINY))
+    assert {adam.epsilon for adam in state.adams.values()} == {1e-8}
 
 
 def test_patchgan_sees_70_pixels() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -23,6 +25,37 @@ OPTIONS: dict[str, Any] = {
 def softplus(x: Any) -> Any:
     """log(1 + e^x) in float64."""
     return np.logaddexp(0.0, np.asarray(x, np.float64))
+
+
+def test_losses_with_a_pencil() -> None:
+    """Networks a pencil can follow: G(x) = x/2, D(x, y) = ln 3 * (mean of x + mean of y).
+
+    With x = .4 and y = .6: G(x) = .2. D(x, y) = ln 3, of which the sigmoid is 3/4; D(x, G(x)) = .6 ln 3,
+    of which it is 3^.6 / (3^.6 + 1) = 1.933182 / 2.933182 = .659074.
+    d_real = -ln(3/4) = .287682 and d_fake = -ln(1 - .659074) = 1.076088; L_D is half of their sum, .681885.
+    g_gan = -ln(.659074) = .416920 and g_l1 = |.6 - .2| = .4; L_G = .416920 + 100 * .4 = 40.416920.
+    """
+    model = Pix2Pix(TrainConfig(**OPTIONS))
+
+    def judge(pair: Any, training: bool) -> Any:
+        assert training
+        assert pair.shape == (1, 2, 2, 6)
+        means = keras.ops.mean(pair[..., :3], axis=-1) + keras.ops.mean(pair[..., 3:], axis=-1)
+        return math.log(3) * means[..., None]
+
+    model.networks = {"generator": lambda x, training: x / 2, "discriminator": judge}
+    source, target = (np.full((1, 2, 2, 3), value, np.float32) for value in (0.4, 0.6))
+    outputs = model.generate(source, target)
+    total, terms = model.discriminator_losses(source, target, outputs)
+    assert {name: float(value) for name, value in terms.items()} == pytest.approx(
+        {"d_real": 0.287682, "d_fake": 1.076088}, abs=2e-6
+    )
+    assert float(total) == pytest.approx(0.681885, abs=2e-6)
+    total, terms = model.generator_losses(source, target, outputs)
+    assert {name: float(value) for name, value in terms.items()} == pytest.approx(
+        {"g_gan": 0.416920, "g_l1": 0.4}, abs=2e-6
+    )
+    assert float(total) == pytest.approx(40.416920, abs=1e-5)
 
 
 @pytest.mark.parametrize("gan_loss", ["bce", "lsgan"])

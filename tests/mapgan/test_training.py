@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,8 @@ import pytest
 from mapgan import checkpoints, events, training
 from mapgan.config import TrainConfig
 from mapgan.datasets import LoadedPairs, PairedDataset
-from mapgan.training import TrainingError, train
+from mapgan.stopping import Stop
+from mapgan.training import DivergedError, TrainingError, train
 
 CONFIG = TrainConfig(
     generator="unet_64",
@@ -94,7 +94,7 @@ def test_stopped_and_resumed_equals_uninterrupted(
         return len(asked) >= stop_after
 
     heard: list[events.Event] = []
-    assert train(CONFIG, dataset(), tmp_path, stop=stop, listen=heard.append) == stop_after
+    assert train(CONFIG, dataset(), tmp_path, stop=Stop(stop), listen=heard.append) == stop_after
     assert heard[-1] == events.Finished(step=stop_after, reason="stopped")
     heard.clear()
     assert train(CONFIG, dataset(), tmp_path, resume=True, listen=heard.append) == 8
@@ -116,6 +116,16 @@ def test_resuming_a_finished_run_does_nothing(tmp_path: Path, whole: tuple[Path,
     assert checkpoints.find(run).arrays_sha256 == before
 
 
+def test_more_steps_continue_a_finished_run(tmp_path: Path) -> None:
+    """As if they had been asked for from the start, where the rate does not fall."""
+    lengths = [changed(steps=steps, decay_steps=0, checkpoint_every=2) for steps in (2, 4)]
+    for config in lengths:
+        train(config, dataset(), tmp_path / "longer", resume=True)
+    train(lengths[1], dataset(), tmp_path / "at once")
+    one, other = (checkpoints.find(tmp_path / name) for name in ("longer", "at once"))
+    assert (one.step, one.arrays_sha256) == (other.step, other.arrays_sha256)
+
+
 def test_resume_without_a_checkpoint_starts_at_zero(
     tmp_path: Path, whole: tuple[Path, list[events.Event]]
 ) -> None:
@@ -123,7 +133,8 @@ def test_resume_without_a_checkpoint_starts_at_zero(
     heard: list[events.Event] = []
     train(changed(keep_checkpoints=1), dataset(), tmp_path, resume=True, listen=heard.append)
     assert heard[0] == events.Resumed(step=0)
-    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000008"]
+    assert list(checkpoints.steps(tmp_path)) == [8]
+    assert [event.step for event in heard if isinstance(event, events.Removed)] == [3, 6]
     assert checkpoints.find(tmp_path).weights_sha256 == checkpoints.find(whole[0]).weights_sha256
 
 
@@ -144,13 +155,28 @@ def test_what_cannot_be_resumed(whole: tuple[Path, list[events.Event]]) -> None:
         train(CONFIG, dataset(), run)
 
 
-def test_a_damaged_checkpoint_is_fatal(tmp_path: Path) -> None:
-    """Never a silent restart."""
-    train(changed(steps=1, decay_steps=0), dataset(), tmp_path)
-    arrays = tmp_path / "checkpoints" / "step-00000001" / "arrays.npz"
-    arrays.write_bytes(arrays.read_bytes()[:-100])
-    with pytest.raises(checkpoints.CheckpointError, match="damaged"):
-        train(changed(steps=2, decay_steps=0), dataset(), tmp_path, resume=True)
+def test_a_damaged_checkpoint_is_fatal_and_the_way_out_works(
+    tmp_path: Path, whole: tuple[Path, list[events.Event]]
+) -> None:
+    """Never a silent restart: the message names the one to go back to, and doing what it says does it."""
+    run = tmp_path / "run"
+    shutil.copytree(whole[0], run)
+    paths = checkpoints.steps(run)
+    for step in (8, 6):
+        arrays = paths[step] / "arrays.npz"
+        arrays.write_bytes(arrays.read_bytes()[:-100])
+    with pytest.raises(checkpoints.CheckpointError) as error:
+        train(CONFIG, dataset(), run, resume=True)
+    assert f"{paths[8]}/arrays.npz is damaged" in str(error.value)
+    assert f"is that of step 3: to go on from there, move {paths[8]}" in str(error.value)
+    for step in (8, 6):
+        paths[step].rename(tmp_path / f"moved-{step}")
+    assert train(CONFIG, dataset(), run, resume=True) == 8
+    assert checkpoints.find(run).weights_sha256 == checkpoints.find(whole[0]).weights_sha256
+    for path in checkpoints.steps(run).values():
+        (path / "manifest.json").write_text("{")
+    with pytest.raises(checkpoints.CheckpointError, match="No other checkpoint of the run is whole"):
+        train(CONFIG, dataset(), run, resume=True)
 
 
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:
@@ -179,31 +205,29 @@ def test_nan_ends_the_run_and_keeps_the_last_good_state(
 
         prepare = staticmethod(real.prepare)
         threads = staticmethod(real.threads)
+        placed = staticmethod(real.placed)
 
         @staticmethod
         def compile_step(state: Any) -> Any:
             update = real.compile_step(state)
             count = iter(range(1, 100))
 
-            def broken(*batch: Any) -> Any:
-                losses = update(*batch)
-                return {**losses, "g_l1": float("nan")} if next(count) >= 5 else losses
+            class Broken:
+                """The update of the state above."""
 
-            return broken
+                sync = staticmethod(update.sync)
+
+                def __call__(self, *batch: Any) -> Any:
+                    losses = update(*batch)
+                    return {**losses, "g_l1": float("nan")} if next(count) >= 5 else losses
+
+            return Broken()
 
     monkeypatch.setattr(training.engine, "select", Breaking)
-    with pytest.raises(TrainingError, match=r"g_l1 is not a number at step 6; .* of step 3"):
-        train(CONFIG, dataset(), tmp_path)
+    heard: list[events.Event] = []
+    with pytest.raises(DivergedError, match=r"g_l1 is not a number at step 6; .* of step 3"):
+        train(CONFIG, dataset(), tmp_path, listen=heard.append)
     assert checkpoints.find(tmp_path).step == 3
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_first_signal_is_a_request(number: signal.Signals) -> None:
-    """A second one acts as it always did, and so does everything after the block."""
-    before = signal.getsignal(number)
-    with training.stop_on_signals() as stop:
-        assert not stop()
-        os.kill(os.getpid(), number)
-        assert stop()
-        assert signal.getsignal(number) == before
-    assert signal.getsignal(number) == before
+    alarm = heard[-1]
+    assert isinstance(alarm, events.Alarm)
+    assert (alarm.kind, alarm.step) == ("nan", 6)

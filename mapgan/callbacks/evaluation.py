@@ -1,0 +1,118 @@
+"""How good every checkpoint is on tiles that it never learnt from, beside what costs nothing.
+
+The measures go into ``metrics.json`` of the checkpoint and an ``evaluation`` event; two trivial
+translations (the training targets' median colour, the input copied) are measured once, before the
+first step, into ``baselines.json``: without them no figure says anything.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from mapgan import events, judging, metrics
+from mapgan.callbacks.base import Callback, Exam, Session, View
+from mapgan.translating import Pictures
+
+METRICS: Final = "metrics.json"
+BASELINES: Final = "baselines.json"
+MEDIAN_PICTURES: Final = 100
+"""Training targets that the median colour is taken of; more do not move it by a level."""
+
+
+class Evaluation(Callback):
+    """Measures every checkpoint on ``config.evaluate_tiles`` validation tiles."""
+
+    repeatable = True
+
+    def start(self, session: Session, step: int) -> None:
+        """Measure the baselines, unless the run has them."""
+        path = session.run / BASELINES
+        views = _measurable(session)
+        if not views or path.is_file():
+            return
+        directions = {view.direction: _baselines(session, view, targets) for view, targets in views}
+        tiles = len(views[0][1])
+        _write(path, {"tiles": tiles, "directions": directions})
+        session.say(events.Baselines(tiles=tiles, directions=directions))
+
+    def examine(self, exam: Exam) -> None:
+        """Measure; a checkpoint that has its figures keeps them."""
+        views = _measurable(exam.session)
+        path = exam.path / METRICS
+        if not views or path.is_file():
+            return
+        directions = _finite(
+            {
+                view.direction: judging.judge(
+                    exam.translate(view), view.sources, targets, maps=view.direction == "sat2map"
+                )
+                for view, targets in views
+            }
+        )
+        tiles = len(views[0][1])
+        _write(path, {"step": exam.step, "tiles": tiles, "directions": directions})
+        exam.session.say(events.Evaluation(step=exam.step, tiles=tiles, directions=directions))
+
+
+def read_metrics(checkpoint: Path) -> dict[str, dict[str, float]]:
+    """The measures of a checkpoint by direction; empty when it was never measured or they cannot be read."""
+    try:
+        found = json.loads((checkpoint / METRICS).read_bytes())["directions"]
+        return {str(name): {k: float(v) for k, v in row.items()} for name, row in found.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _measurable(session: Session) -> list[tuple[View, Pictures]]:
+    """The directions whose targets are known, with these: without pairs nothing can be compared."""
+    views = session.views(session.config.evaluate_tiles)
+    return [(view, view.targets) for view in views if view.targets is not None]
+
+
+def _baselines(session: Session, view: View, targets: Pictures) -> dict[str, dict[str, float]]:
+    """The measures of a flat picture in the median colour, and of the input as it is."""
+    maps = view.direction == "sat2map"
+    flat = np.broadcast_to(_median(session, view.direction), view.sources.shape[1:])
+    return _finite(
+        {
+            "median_colour": judging.judge(
+                lambda batch: np.broadcast_to(flat, batch.shape), view.sources, targets, maps=maps
+            ),
+            "input_copied": judging.judge(lambda batch: batch, view.sources, targets, maps=maps),
+        }
+    )
+
+
+def _median(session: Session, direction: str) -> Any:
+    """Median colour of the first training targets in ``direction``."""
+    config = session.config
+    # Of a CycleGAN's batch the second one is always of B, the maps.
+    side = 0 if config.model == "cyclegan" and direction == "map2sat" else 1
+    batches = min(MEDIAN_PICTURES, len(session.dataset)) // config.batch_size
+    found = [np.asarray(session.dataset.batch(step)[side]) for step in range(max(1, batches))]
+    return metrics.median_colour(np.concatenate(found))
+
+
+def _finite(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Six significant digits of every number that JSON has."""
+    return {
+        name: {key: float(f"{value:.6g}") for key, value in row.items() if math.isfinite(value)}
+        for name, row in rows.items()
+    }
+
+
+def _write(path: Path, values: dict[str, Any]) -> None:
+    """Whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    with part.open("w", encoding="utf-8") as file:
+        json.dump(values, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

@@ -1,0 +1,64 @@
+"""The fixed validation tiles as every checkpoint draws them, for the eye and the time-lapse.
+
+``samples/step-00002000/map2sat/STEM.png`` is what the generator made; ``samples/input/map2sat/STEM.png``
+and ``samples/target/map2sat/STEM.png`` are written once. Equal runs write equal files.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Final
+
+from PIL import Image
+
+from mapgan import events
+from mapgan.callbacks.base import Callback, Exam, Session, View
+from mapgan.translating import Pictures
+
+FOLDER: Final = "samples"
+
+
+class Samples(Callback):
+    """Draws ``config.samples`` tiles at every checkpoint."""
+
+    repeatable = True
+
+    def start(self, session: Session, step: int) -> None:
+        """Write inputs and targets, unless they are there."""
+        for view in session.views(session.config.samples):
+            for kind, pictures in (("input", view.sources), ("target", view.targets)):
+                folder = session.run / FOLDER / kind / view.direction
+                if pictures is not None and not folder.is_dir():
+                    _write(folder, view, pictures)
+
+    def examine(self, exam: Exam) -> None:
+        """Draw every tile in every direction; a folder that is there is complete."""
+        session = exam.session
+        views = session.views(session.config.samples)
+        folder = session.run / FOLDER / exam.path.name
+        if not views or folder.is_dir():
+            return
+        part = folder.with_name(f".part-{folder.name}")
+        shutil.rmtree(part, ignore_errors=True)
+        for view in views:
+            _write(part / view.direction, view, exam.made(view))
+        part.rename(folder)
+        session.say(
+            events.Sample(
+                step=exam.step,
+                path=str(folder),
+                directions=[view.direction for view in views],
+                stems={view.direction: view.stems for view in views},
+            )
+        )
+
+
+def _write(folder: Path, view: View, pictures: Pictures) -> None:
+    """A PNG a tile, without anything in it that changes from run to run; the folder last."""
+    part = folder.with_name(f".part-{folder.name}")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    for stem, picture in zip(view.stems, pictures, strict=True):
+        Image.fromarray(picture).save(part / f"{stem}.png", compress_level=4)
+    part.rename(folder)

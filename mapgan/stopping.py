@@ -1,0 +1,114 @@
+"""How a run is asked to stop, at any moment of its life, and lose nothing.
+
+Between two updates the loop looks; then it saves and ends. Where nothing is unsaved (pictures are being
+read, the first step is being compiled, a saved checkpoint is being judged) a signal ends the work
+at once instead, so that nobody waits for what will be thrown away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any, Final
+
+PATIENCE: Final = 10.0
+"""Seconds that a compiler or another long call gets to end by itself; 20 is what a run may take."""
+
+
+class Stopped(BaseException):
+    """A signal came while nothing was unsaved. No ``except Exception`` of a callback swallows it."""
+
+
+class Stop:
+    """The wish to stop.
+
+    Args:
+        wish: asked after every step; the loop saves and ends when it is true.
+    """
+
+    def __init__(self, wish: Callable[[], bool] = lambda: False) -> None:
+        self._wish = wish
+        self.wanted = False
+        """Set by whoever has another reason."""
+        self.unsaved = False
+        """Kept by the loop: whether updates were made since the last checkpoint."""
+
+    def __call__(self) -> bool:
+        return self.wanted or self._wish()
+
+
+@contextlib.contextmanager
+def stop_on_signals(at_once: Callable[[], None] = lambda: None) -> Iterator[Stop]:
+    """Turn the first SIGTERM or SIGINT into a polite request; a second one acts as usual.
+
+    Args:
+        at_once: called before the process is ended from outside the main thread, which happens when a
+            signal came with nothing unsaved and the main thread has not come back from a foreign call
+            (a compiler) for ``PATIENCE`` seconds.
+
+    Yields:
+        What is true once a signal has come; give it to :func:`mapgan.training.train` as ``stop``.
+
+    Raises:
+        Stopped: inside the block, when a signal comes while nothing is unsaved.
+    """
+    received: list[int] = []
+    previous: dict[signal.Signals, Any] = {}
+    stop = Stop(lambda: bool(received))
+    over = threading.Event()
+
+    def remember(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        for other, handler in previous.items():
+            signal.signal(other, handler)
+        if not stop.unsaved:
+            raise Stopped
+
+    with _woken(lambda: _end_if_stuck(stop, over, at_once)):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            previous[number] = signal.signal(number, remember)
+        try:
+            yield stop
+        finally:
+            over.set()
+            for restored, handler in previous.items():
+                signal.signal(restored, handler)
+
+
+@contextlib.contextmanager
+def _woken(act: Callable[[], None]) -> Iterator[None]:
+    """Call ``act`` in a thread after the first signal, even while the main thread is in a foreign call.
+
+    Python runs a handler only between two of its own instructions; the byte in the pipe comes at once.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+
+    def wait() -> None:
+        while byte := os.read(reading, 1):
+            if byte[0] in (signal.SIGTERM, signal.SIGINT):  # others may have handlers, too
+                act()
+                return
+
+    thread = threading.Thread(target=wait, name="signals", daemon=True)
+    thread.start()
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(writing)  # the thread reads the end, if it still waits
+        thread.join(timeout=PATIENCE + 1)
+        os.close(reading)
+
+
+def _end_if_stuck(stop: Stop, over: threading.Event, at_once: Callable[[], None]) -> None:
+    """End the process when its main thread is still busy with something that need not be finished."""
+    if over.wait(PATIENCE) or stop.unsaved:
+        return
+    at_once()
+    os._exit(0)

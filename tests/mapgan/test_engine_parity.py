@@ -1,0 +1,67 @@
+"""The two engines make the same updates: equal weights and batches in, equal losses and weights out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mapgan import checkpoints
+from tests.mapgan import engine_runs
+
+CASES = ("batch", "affine", "cycle")
+BEFORE_NO_NORM = ("up1_conv", "head_conv", "patch1_conv", "patch5_conv")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Start and end of every case in both engines: TensorFlow here, JAX in a process of its own."""
+    pytest.importorskip("jax")
+    folder = tmp_path_factory.mktemp("parity")
+    found: dict[str, dict[str, Any]] = {}
+    for case in CASES:
+        backend, config, state = engine_runs.begin(case)
+        engine_runs.leave(folder / case / "start", 0, config, state)
+        losses = engine_runs.make_steps(backend, config, state)
+        arrays = {path: np.array(value.numpy()) for path, value in state.variables().items()}
+        found[case] = {"state": state, "losses": losses, "arrays": arrays}
+    engine_runs.run(folder, *CASES, backend="jax")
+    for case in CASES:
+        found[case]["jax"] = checkpoints.latest(folder / case / "jax")
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_ten_steps_agree(runs: dict[str, dict[str, Any]], case: str) -> None:
+    """Losses within 1e-5; every tensor within 1e-4 of its largest weight."""
+    run = runs[case]
+    for step, (ours, theirs) in enumerate(
+        zip(run["losses"], json.loads(run["jax"].environment["losses"]), strict=True)
+    ):
+        assert theirs == pytest.approx(ours, rel=1e-5, abs=1e-5), step
+    arrays = checkpoints.read_arrays(run["jax"])
+    assert set(arrays) == set(run["arrays"])
+    for path, ours in run["arrays"].items():
+        *_, layer, weight = path.split("/")
+        if weight == "bias" and case == "cycle" and layer not in BEFORE_NO_NORM:
+            continue  # before a norm: the gradient is zero, and Adam amplifies its rounding noise
+        if path.startswith(("networks/", "ema/", "pools/")):
+            scale = max(float(np.abs(ours).max()), 1e-12)
+            assert np.abs(arrays[path].astype(float) - ours).max() / scale < 1e-4, path
+    assert int(arrays["optimizers/generators/iterations"]) == engine_runs.STEPS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_a_checkpoint_of_jax_goes_on_in_tensorflow(runs: dict[str, dict[str, Any]], case: str) -> None:
+    """Everything fits by name, shape and value; the other way is how the run in JAX began."""
+    run = runs[case]
+    arrays = checkpoints.read_arrays(run["jax"])
+    variables = run["state"].variables()
+    checkpoints.assign(arrays, variables, Path("jax"))
+    for path, array in arrays.items():
+        np.testing.assert_array_equal(np.array(variables[path].numpy()), array, err_msg=path)
