@@ -31,5 +31,9 @@ class LeaseLost(JobStopped):
     """Another worker may own the row by now: write nothing more."""
 
 
+class JobHeld(JobStopped):
+    """Somebody wants it to wait: it goes back to the queue, and nobody takes it until it is released."""
+
+
 class WorkerStopping(JobStopped):
     """This worker is shutting down; the job goes back to the queue."""

@@ -6,7 +6,7 @@ Every function takes the attempt that the caller claimed and says whether the ro
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -19,6 +19,7 @@ from jobs.models import Job, JobState
 
 J = TypeVar("J", bound=Job)
 
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)  # `not_before` of a job that is held
 DETAILS_LIMIT = 20_000  # characters; a traceback's end says what happened
 
 
@@ -73,6 +74,11 @@ def cancel_wanted(model: type[Job], job_id: uuid.UUID | str, attempt: int) -> bo
     return _owned(model, job_id, attempt).values_list("cancel_requested", flat=True).first()
 
 
+def write(model: type[Job], job_id: uuid.UUID | str, attempt: int, **fields: Any) -> bool:
+    """Columns of the job's own, while it runs. False: the lease is lost, and nothing was written."""
+    return bool(_owned(model, job_id, attempt).update(**fields))
+
+
 def _finish(model: type[Job], job_id: uuid.UUID | str, attempt: int, state: JobState, **fields: Any) -> bool:
     return bool(
         _owned(model, job_id, attempt).update(
@@ -106,6 +112,25 @@ def cancel(model: type[Job], job_id: uuid.UUID | str, attempt: int) -> bool:
     """End a running job, if its owner no longer wants it."""
     wanted = _owned(model, job_id, attempt).filter(cancel_requested=True)
     return bool(wanted.update(state=JobState.CANCELLED, finished_at=Now(), lease_expires_at=None, stage=""))
+
+
+def hold(model: type[Job], job_id: uuid.UUID | str, attempt: int, **fields: Any) -> bool:
+    """Back to the queue, uncounted, to be claimed by nobody until `jobs.services.job_release`."""
+    held = (
+        _owned(model, job_id, attempt)
+        .filter(cancel_requested=False)
+        .update(
+            state=JobState.QUEUED,
+            lease_expires_at=None,
+            not_before=NEVER,
+            max_attempts=F("max_attempts") + 1,
+            stage="",
+            **fields,
+        )
+    )
+    if not held:
+        cancel(model, job_id, attempt)
+    return bool(held)
 
 
 def requeue(

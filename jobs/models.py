@@ -112,6 +112,11 @@ class Job(models.Model):
         return self.state in FINISHED_STATES
 
     @property
+    def is_held(self) -> bool:
+        """Queued, and to be claimed by nobody until it is released."""
+        return self.state == JobState.QUEUED and self.not_before is not None and self.not_before.year == 9999
+
+    @property
     def can_cancel(self) -> bool:
         """Cancelling would change something."""
         return self.is_active and not self.cancel_requested

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
 
 from jobs import lifecycle
-from jobs.errors import JobCancelled, JobFailed, JobStopped, LeaseLost, WorkerStopping
+from jobs.errors import JobCancelled, JobFailed, JobHeld, JobStopped, LeaseLost, WorkerStopping
 from jobs.models import Job
 from jobs.publishing import publish
 
@@ -71,7 +71,7 @@ class Attempt:
         self.number = number
         self.progress = 0.0
         self.stage = ""
-        self._stop: type[LeaseLost | JobCancelled] | None = None
+        self._stop: type[JobStopped] | None = None
         self._valid_until = monotonic() + settings.JOB_LEASE_SECONDS
 
     def report(self, progress: float, stage: str | None = None) -> None:
@@ -95,7 +95,7 @@ class Attempt:
         """The lease was renewed by a write that began at ``at`` (monotonic seconds)."""
         self._valid_until = at + settings.JOB_LEASE_SECONDS
 
-    def stop(self, reason: type[LeaseLost | JobCancelled]) -> None:
+    def stop(self, reason: type[JobStopped]) -> None:
         """From now on `check` raises ``reason``."""
         self._stop = reason
 
@@ -219,6 +219,8 @@ def _stopped(reason: JobStopped, job: Job, attempt: Attempt) -> str:
     """The work was told to stop. After a lost lease nothing is written: another worker may own the row."""
     if isinstance(reason, WorkerStopping):
         return _release(job, attempt)
+    if isinstance(reason, JobHeld) and lifecycle.hold(type(job), job.pk, attempt.number):
+        return "held"
     if isinstance(reason, JobCancelled) and lifecycle.cancel(type(job), job.pk, attempt.number):
         return "cancelled"
     return "lease lost"

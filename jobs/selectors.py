@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.apps import apps
 from django.db.models import Q
 
+from jobs.lifecycle import NEVER
 from jobs.models import Job, JobState
 
 
@@ -14,8 +15,9 @@ def job_models() -> list[type[Job]]:
 
 
 def queue_position(*, job: Job) -> int | None:
-    """Its place among the queued, 1 being next; None when it is not queued."""
-    if job.state != JobState.QUEUED:
+    """Its place among the queued, 1 being next; None when it is not queued, or held."""
+    if job.state != JobState.QUEUED or job.is_held:
         return None
     ahead = Q(queued_at__lt=job.queued_at) | Q(queued_at=job.queued_at, pk__lt=job.pk)
-    return type(job)._default_manager.filter(ahead, state=JobState.QUEUED).count() + 1
+    waiting = type(job)._default_manager.filter(ahead, state=JobState.QUEUED)
+    return waiting.exclude(not_before=NEVER).count() + 1

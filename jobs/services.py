@@ -12,7 +12,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from jobs.lifecycle import from_now
+from jobs.lifecycle import NEVER, from_now
 from jobs.models import Job, JobState, default_max_attempts
 from jobs.publishing import messages_waiting, publish
 
@@ -84,6 +84,29 @@ def job_retry(*, job: Job) -> bool:
         job_enqueue(job=job)
     job.refresh_from_db()
     return bool(changed)
+
+
+def job_hold(*, job: Job) -> bool:
+    """Keep a queued job from being claimed until `job_release`. False in any other state.
+
+    A running one is held by its own work, which raises `jobs.errors.JobHeld`. ``job`` is refreshed.
+    """
+    held = type(job)._default_manager.filter(pk=job.pk, state=JobState.QUEUED).update(not_before=NEVER)
+    job.refresh_from_db()
+    return bool(held)
+
+
+def job_release(*, job: Job) -> bool:
+    """Let a held job be claimed again. False when it is not held. ``job`` is refreshed."""
+    released = (
+        type(job)
+        ._default_manager.filter(pk=job.pk, state=JobState.QUEUED, not_before=NEVER)
+        .update(not_before=None, published_at=None, queued_at=timezone.now())
+    )
+    if released:
+        job_enqueue(job=job)
+    job.refresh_from_db()
+    return bool(released)
 
 
 def job_reconcile(*, model: type[Job]) -> ReconcileReport:

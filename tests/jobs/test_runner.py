@@ -8,10 +8,11 @@ from collections.abc import Callable
 import pytest
 
 from jobs import lifecycle, runner
-from jobs.errors import JobFailed, LeaseLost
+from jobs.errors import JobFailed, JobHeld, LeaseLost
 from jobs.models import JobState
 from jobs.runner import Attempt, Done, run_job
-from jobs.services import job_cancel
+from jobs.selectors import queue_position
+from jobs.services import job_cancel, job_hold, job_reconcile, job_release
 from tests.jobs.conftest import Chore
 
 pytestmark = pytest.mark.database
@@ -163,3 +164,61 @@ def test_an_exit_in_the_middle_gives_the_job_back(chore: Chore) -> None:
         run(chore, work)
     chore.refresh_from_db()
     assert chore.state == JobState.QUEUED
+
+
+def test_a_job_that_is_held_waits_until_it_is_released(chore: Chore) -> None:
+    def work(job: Chore, attempt: Attempt) -> Done:
+        attempt.stop(JobHeld)
+        attempt.check()
+        raise AssertionError
+
+    run(chore, work)
+    assert (chore.state, chore.is_held) == (JobState.QUEUED, True)
+    assert queue_position(job=chore) is None
+    job_reconcile(model=Chore)
+    run(chore, lambda job, attempt: Done({"result": "too early"}))
+    assert (chore.state, chore.attempt) == (JobState.QUEUED, 1)
+    assert job_release(job=chore)
+    assert not job_release(job=chore)
+    assert queue_position(job=chore) == 1
+    run(chore, lambda job, attempt: Done({"result": "done"}))
+    assert (chore.state, chore.result) == (JobState.SUCCEEDED, "done")
+
+
+def test_holding_costs_no_attempt(chore: Chore) -> None:
+    def work(job: Chore, attempt: Attempt) -> Done:
+        raise JobHeld
+
+    for _ in range(chore.max_attempts + 2):
+        run(chore, work)
+        assert chore.is_held
+        job_release(job=chore)
+    job_reconcile(model=Chore)
+    chore.refresh_from_db()
+    assert chore.state == JobState.QUEUED
+
+
+def test_a_queued_job_is_held_by_a_person_and_others_pass_it(chore: Chore) -> None:
+    later = Chore.objects.create()
+    assert job_hold(job=chore)
+    assert queue_position(job=later) == 1
+    assert job_cancel(job=chore)
+    assert not job_hold(job=chore)
+
+
+def test_held_and_cancelled_at_once_ends_cancelled(chore: Chore) -> None:
+    def work(job: Chore, attempt: Attempt) -> Done:
+        Chore.objects.filter(pk=job.pk).update(cancel_requested=True)
+        raise JobHeld
+
+    assert run(chore, work).state == JobState.CANCELLED
+
+
+def test_a_job_writes_its_own_columns_while_it_owns_the_row(chore: Chore) -> None:
+    def work(job: Chore, attempt: Attempt) -> Done:
+        assert lifecycle.write(Chore, job.pk, attempt.number, result="half way")
+        assert not lifecycle.write(Chore, job.pk, attempt.number - 1, result="a ghost")
+        job.refresh_from_db()
+        return Done({"result": f"{job.result}, done"})
+
+    assert run(chore, work).result == "half way, done"
