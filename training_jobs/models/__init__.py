@@ -1,6 +1,18 @@
-"""Rows of training: uploads, datasets and their versions."""
+"""Rows of training: uploads, datasets and their versions, runs and their checkpoints."""
 
 from training_jobs.models.datasets import Dataset, DatasetSource, DatasetVersion, Side
+from training_jobs.models.runs import Checkpoint, CurveChunk, RunNote, TrainingRun
 from training_jobs.models.uploads import Upload, UploadChunk
 
-__all__ = ["Dataset", "DatasetSource", "DatasetVersion", "Side", "Upload", "UploadChunk"]
+__all__ = [
+    "Checkpoint",
+    "CurveChunk",
+    "Dataset",
+    "DatasetSource",
+    "DatasetVersion",
+    "RunNote",
+    "Side",
+    "TrainingRun",
+    "Upload",
+    "UploadChunk",
+]

@@ -1,0 +1,139 @@
+"""Writes that a train worker makes while a run goes on. Each is fenced: of a lost attempt nothing is kept.
+
+The run's row is written first inside every transaction, by an UPDATE that names the attempt: it locks the row, so
+that no other attempt can write beside it, and it says whether this one still owns the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+from django.db import transaction
+
+from jobs import lifecycle
+from jobs.errors import LeaseLost
+from training_jobs import curves
+from training_jobs.models import Checkpoint, CurveChunk, RunNote, TrainingRun
+from translator.storage import remove
+
+NOTE_LIMIT = 2_000  # characters of one line of a run's story
+
+
+@contextmanager
+def _owned(run: TrainingRun, attempt: int, **fields: Any) -> Iterator[None]:
+    """A transaction in which the attempt owns the run; ``fields`` are written to its row.
+
+    Raises:
+        LeaseLost: it does not.
+    """
+    with transaction.atomic():
+        if not lifecycle.write(TrainingRun, run.pk, attempt, **(fields or {"attempt": attempt})):
+            raise LeaseLost
+        yield
+
+
+def run_record(*, run: TrainingRun, attempt: int, **fields: Any) -> None:
+    """Columns of the run itself."""
+    with _owned(run, attempt, **fields):
+        pass
+
+
+def run_note(*, run: TrainingRun, attempt: int, kind: str, message: str, step: int | None = None) -> None:
+    """A line of its story."""
+    with _owned(run, attempt):
+        RunNote.objects.create(run=run, attempt=attempt, kind=kind, step=step, message=message[:NOTE_LIMIT])
+
+
+def curves_append(
+    *,
+    run: TrainingRun,
+    attempt: int,
+    steps: Sequence[int],
+    rows: Sequence[Sequence[float]],
+    columns: Sequence[str],
+    **fields: Any,
+) -> None:
+    """More logged steps, after the last ones; ``fields`` are written to the run with them.
+
+    The last chunk is filled up before another one begins.
+    """
+    new_steps = np.array(steps, np.uint32)
+    new_values = np.array(rows, np.float32).reshape(len(steps), len(columns))
+    with _owned(run, attempt, columns=list(columns), **fields):
+        last = run.chunks.order_by("-first_step").first()
+        if last is not None and last.rows < curves.ROWS:
+            old_steps, old_values = curves.join([(bytes(last.data), last.rows)], len(columns))
+            new_steps = np.concatenate([old_steps, new_steps])
+            new_values = np.concatenate([old_values, new_values])
+            last.delete()
+        _write_chunks(run, new_steps, new_values)
+
+
+def curves_trim(*, run: TrainingRun, attempt: int, step: int) -> None:
+    """Forget what was logged after ``step``: those updates will be made again."""
+    with _owned(run, attempt, step=step):
+        run.chunks.filter(first_step__gt=step).delete()
+        last = run.chunks.order_by("-first_step").first()
+        if last is not None and last.last_step > step:
+            steps, values = curves.unpack(bytes(last.data), last.rows)
+            kept = steps <= step
+            last.delete()
+            _write_chunks(run, steps[kept], values[kept])
+
+
+def _write_chunks(run: TrainingRun, steps: curves.Steps, values: curves.Values) -> None:
+    for start in range(0, len(steps), curves.ROWS):
+        some, block = steps[start : start + curves.ROWS], values[start : start + curves.ROWS]
+        CurveChunk.objects.create(
+            run=run,
+            first_step=int(some[0]),
+            last_step=int(some[-1]),
+            rows=len(some),
+            data=curves.pack(some, block),
+        )
+
+
+def checkpoint_record(
+    *, run: TrainingRun, attempt: int, step: int, files: Mapping[str, Mapping[str, Any]], weights_sha256: str
+) -> Checkpoint:
+    """A checkpoint whose files are stored. One of this step by an earlier attempt gives way: it is the same."""
+    with _owned(run, attempt):
+        for old in run.checkpoints.filter(step=step):
+            _drop(old)
+        return Checkpoint.objects.create(
+            run=run,
+            step=step,
+            attempt=attempt,
+            files=dict(files),
+            size_bytes=sum(int(each["bytes"]) for each in files.values()),
+            weights_sha256=weights_sha256,
+        )
+
+
+def checkpoint_measured(*, run: TrainingRun, attempt: int, step: int, measures: Mapping[str, Any]) -> None:
+    """What a checkpoint scored on the held-out tiles, by direction."""
+    with _owned(run, attempt):
+        run.checkpoints.filter(step=step).update(measures=dict(measures))
+
+
+def checkpoint_drawn(*, run: TrainingRun, attempt: int, step: int, sheets: Mapping[str, str]) -> None:
+    """Keys of the samples that a checkpoint drew, by direction."""
+    with _owned(run, attempt):
+        run.checkpoints.filter(step=step).update(sheets=dict(sheets))
+
+
+def checkpoint_retired(*, run: TrainingRun, attempt: int, step: int) -> None:
+    """Retention let it go: its files and its row, unless a person pinned it."""
+    with _owned(run, attempt):
+        for old in run.checkpoints.filter(step=step, pinned=False):
+            _drop(old)
+
+
+def _drop(checkpoint: Checkpoint) -> None:
+    keys = checkpoint.storage_keys
+    checkpoint.delete()
+    transaction.on_commit(partial(remove, keys))
