@@ -60,9 +60,10 @@ def run_child(
     *,
     attempt: Attempt,
     listen: Listener,
+    listen_at_end: Listener | None = None,
     log: Path,
     environment: Mapping[str, str] | None = None,
-    grace: float = GRACE_SECONDS,
+    patience: Mapping[type[JobStopped], float] | None = None,
 ) -> ChildEnd:
     """Run ``command`` to its end, or until the attempt must stop.
 
@@ -70,9 +71,10 @@ def run_child(
         command: program and arguments.
         attempt: asked a few times a second whether to go on.
         listen: hears every JSON object the child prints, in this thread. What it raises stops the child.
+        listen_at_end: hears what it says between the wish to stop and its end; None takes ``listen``.
         log: the child's stderr, and what it printed that was no JSON object, are appended here.
         environment: variables on top of this process's own.
-        grace: seconds between SIGTERM and SIGKILL when it must stop.
+        patience: seconds between SIGTERM and SIGKILL, by the reason to stop; `GRACE_SECONDS` for others.
 
     Raises:
         JobStopped: the attempt was told to stop; the child is gone when this arrives, and what it said on its
@@ -83,19 +85,23 @@ def run_child(
         lines = _Lines(cast("IO[str]", child.stdout))
         try:
             _follow(child, lines, attempt, partial(_hear, listen=listen, errors=errors))
-        except LeaseLost:  # another worker may be writing: not a word more
-            _stop(child, lines, grace, lambda _: None)
-            raise
-        except JobStopped:
-            # What it saves on SIGTERM is worth knowing: the last losses, the last checkpoint.
-            _stop(child, lines, grace, partial(_hear, listen=listen, errors=errors))
+        except JobStopped as reason:
+            seconds = (patience or {}).get(type(reason), GRACE_SECONDS)
+            # What it saves on SIGTERM is worth knowing: the last losses, the last checkpoint. But after a
+            # lost lease another worker may be writing: not a word more.
+            last = _ignore if isinstance(reason, LeaseLost) else listen_at_end or listen
+            _stop(child, lines, seconds, partial(_hear, listen=last, errors=errors))
             raise
         except BaseException:
-            _stop(child, lines, grace, lambda _: None)
+            _stop(child, lines, GRACE_SECONDS, partial(_hear, listen=_ignore, errors=errors))
             raise
         finally:
             lines.close()
     return ChildEnd(child.returncode, read_tail(log))
+
+
+def _ignore(_: dict[str, Any]) -> None:
+    """Nobody listens."""
 
 
 def read_tail(log: Path, limit: int = TAIL_BYTES) -> str:

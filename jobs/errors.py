@@ -35,5 +35,9 @@ class JobHeld(JobStopped):
     """Somebody wants it to wait: it goes back to the queue, and nobody takes it until it is released."""
 
 
+class JobFinishing(JobStopped):
+    """Somebody wants it to end early, with what it has: its own work catches this and returns `Done`."""
+
+
 class WorkerStopping(JobStopped):
     """This worker is shutting down; the job goes back to the queue."""

@@ -15,6 +15,7 @@ from django.db.models import ExpressionWrapper, F, Q
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
+from jobs.errors import JobStopped, LeaseLost
 from jobs.models import Job, JobState
 
 J = TypeVar("J", bound=Job)
@@ -69,9 +70,10 @@ def beat(model: type[Job], job_id: uuid.UUID | str, attempt: int, *, progress: f
     )
 
 
-def cancel_wanted(model: type[Job], job_id: uuid.UUID | str, attempt: int) -> bool | None:
-    """Whether its owner asked to stop it; None when the row is no longer this attempt's."""
-    return _owned(model, job_id, attempt).values_list("cancel_requested", flat=True).first()
+def stop_wanted(model: type[Job], job_id: uuid.UUID | str, attempt: int) -> type[JobStopped] | None:
+    """Why it has to stop: somebody wants it, or the row is no longer this attempt's. None: it may go on."""
+    values = _owned(model, job_id, attempt).values_list(*model.stop_columns()).first()
+    return LeaseLost if values is None else model.stop_reason(values)
 
 
 def write(model: type[Job], job_id: uuid.UUID | str, attempt: int, **fields: Any) -> bool:

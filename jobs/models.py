@@ -17,11 +17,13 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+
+from jobs.errors import JobCancelled, JobStopped
 
 
 class JobState(models.TextChoices):
@@ -100,6 +102,16 @@ class Job(models.Model):
                 name="%(app_label)s_%(class)s_progress_range",
             ),
         ]
+
+    @classmethod
+    def stop_columns(cls) -> tuple[str, ...]:
+        """Columns that people write to stop a running job; `stop_reason` gets their values."""
+        return ("cancel_requested",)
+
+    @classmethod
+    def stop_reason(cls, values: tuple[Any, ...]) -> type[JobStopped] | None:
+        """What these values of `stop_columns` ask of a running job; None when it may go on."""
+        return JobCancelled if values[0] else None
 
     @property
     def is_active(self) -> bool:

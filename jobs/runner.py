@@ -91,6 +91,11 @@ class Attempt:
         if _stopping.is_set():
             raise WorkerStopping
 
+    def check_lease(self) -> None:
+        """Raise `LeaseLost` alone: for work that ends on request, but has something to bring home first."""
+        if self._stop is LeaseLost or monotonic() > self._valid_until:
+            raise LeaseLost
+
     def renewed(self, at: float) -> None:
         """The lease was renewed by a write that began at ``at`` (monotonic seconds)."""
         self._valid_until = at + settings.JOB_LEASE_SECONDS
@@ -144,11 +149,9 @@ class Heartbeat(threading.Thread):
                 return
             self._attempt.renewed(began)
             self._written, self._last_beat = shown, began
-        wanted = lifecycle.cancel_wanted(self._model, self._job_id, self._attempt.number)
-        if wanted is None:
-            self._attempt.stop(LeaseLost)
-        elif wanted:
-            self._attempt.stop(JobCancelled)
+        reason = lifecycle.stop_wanted(self._model, self._job_id, self._attempt.number)
+        if reason is not None:
+            self._attempt.stop(reason)
 
 
 def backoff(attempt: int) -> float:

@@ -38,6 +38,7 @@ class Ingest:
         """``expected`` is the step of the checkpoint that was brought; None when there was none."""
         self.failure = ""
         self.finished = ""
+        self._ending = False
         self._run, self._attempt, self._keeper, self._expected = run, attempt, keeper, expected
         self._columns: list[str] = list(run.columns)
         self._steps: list[int] = []
@@ -72,6 +73,24 @@ class Ingest:
         if hear is not None:
             hear(event)
 
+    def at_end(self, begin: Callable[[], None]) -> Callable[[dict[str, Any]], None]:
+        """The listener for what the child says after it was told to stop: nothing interrupts it any more.
+
+        Args:
+            begin: called before each of these events.
+        """
+
+        def listen(event: dict[str, Any]) -> None:
+            self._ending = True
+            begin()
+            self(event)
+
+        return listen
+
+    def note(self, kind: str, message: str, step: int | None = None) -> None:
+        """A line of the run's story."""
+        recording.run_note(run=self._run, attempt=self._attempt.number, kind=kind, message=message, step=step)
+
     def flush(self) -> None:
         """Write what was gathered."""
         if self._steps:
@@ -94,14 +113,14 @@ class Ingest:
         recording.curves_trim(run=self._run, attempt=self._attempt.number, step=step)
         if step:
             self._record(resumed_step=step)
-            self._note("resumed", f"Went on from the checkpoint of step {step:,}.", step)
+            self.note("resumed", f"Went on from the checkpoint of step {step:,}.", step)
 
     def _started(self, event: dict[str, Any]) -> None:
         self._record(facts={name: event[name] for name in FACTS if name in event})
-        self._attempt.report(event["step"] / max(event["steps"], 1), "Training")
         if not event["step"]:
-            self._note("started", f"Began with {event['images']:,} pictures.", 0)
+            self.note("started", f"Began with {event['images']:,} pictures.", 0)
         self._keeper.keep_run_files()
+        self._report(event)
 
     def _step(self, event: dict[str, Any]) -> None:
         figures = {**event["losses"], **{name: event.get(name) for name in NOT_LOSSES}}
@@ -115,7 +134,7 @@ class Ingest:
             "eta_seconds": event.get("eta"),
             "memory_bytes": event.get("memory_bytes"),
         }
-        self._attempt.report(event["step"] / max(event["steps"], 1), "Training")
+        self._report(event)
         if monotonic() - self._flushed_at >= settings.JOB_PROGRESS_SECONDS:
             self.flush()
 
@@ -145,15 +164,15 @@ class Ingest:
             name: event.get(name) for name in ("kind", "direction", "step", "message")
         }
         self._record(alarms=list(self._alarms.values()))
-        self._note("alarm", str(event["message"]), event.get("step"))
+        self.note("alarm", str(event["message"]), event.get("step"))
 
     def _alarm_cleared(self, event: dict[str, Any]) -> None:
         if self._alarms.pop(_of(event), None):
             self._record(alarms=list(self._alarms.values()))
-            self._note("alarm_cleared", "What the alarm was about is over.", event.get("step"))
+            self.note("alarm_cleared", "What the alarm was about is over.", event.get("step"))
 
     def _warning(self, event: dict[str, Any]) -> None:
-        self._note("warning", str(event["message"]), event.get("step"))
+        self.note("warning", str(event["message"]), event.get("step"))
 
     def _finished(self, event: dict[str, Any]) -> None:
         self.finished = str(event["reason"])
@@ -164,8 +183,9 @@ class Ingest:
     def _record(self, **fields: Any) -> None:
         recording.run_record(run=self._run, attempt=self._attempt.number, **fields)
 
-    def _note(self, kind: str, message: str, step: int | None) -> None:
-        recording.run_note(run=self._run, attempt=self._attempt.number, kind=kind, message=message, step=step)
+    def _report(self, event: dict[str, Any]) -> None:
+        if not self._ending:
+            self._attempt.report(event["step"] / max(event["steps"], 1), "Training")
 
 
 def _of(event: dict[str, Any]) -> str:

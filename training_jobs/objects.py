@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import secrets
 import uuid
 from collections.abc import Callable, Iterable
@@ -12,12 +13,13 @@ from typing import BinaryIO, Final
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 
-from translator.storage import StorageError, StorageUnavailable, open_object, remove, translated_errors
+from translator.storage import StorageUnavailable, open_object, remove, translated_errors
 
-UPLOADS, DATASETS = "uploads", "datasets"
+UPLOADS, DATASETS, RUNS, CHECKPOINTS = "uploads", "datasets", "runs", "checkpoints"
 BLOCK: Final = 2**20
 
 OnBytes = Callable[[int], None]
+Check = Callable[[], None]
 
 
 def chunk_key(chunk_id: uuid.UUID) -> str:
@@ -30,21 +32,47 @@ def version_key(version_id: uuid.UUID, kind: str, extension: str, *, attempt: in
     return f"{DATASETS}/{version_id.hex}-a{attempt}-{kind}-{secrets.token_hex(8)}.{extension}"
 
 
-def save_file(key: str, path: Path) -> None:
+def run_key(run_id: uuid.UUID, kind: str, extension: str, *, attempt: int) -> str:
+    """A fresh key for one of a run's own files."""
+    return f"{RUNS}/{run_id.hex}-a{attempt}-{kind}-{secrets.token_hex(8)}.{extension}"
+
+
+def checkpoint_key(checkpoint_id: uuid.UUID, kind: str, extension: str, *, attempt: int) -> str:
+    """A fresh key for one file of a checkpoint."""
+    name = checkpoint_id.hex
+    return f"{CHECKPOINTS}/{name[:2]}/{name}-a{attempt}-{kind}-{secrets.token_hex(8)}.{extension}"
+
+
+def save_file(key: str, path: Path, check: Check = lambda: None) -> None:
     """Store a file's content under exactly this key. After an error nothing is left of it.
+
+    Args:
+        check: asked again and again while the bytes go out; what it raises ends the storing.
 
     Raises:
         StorageError: the storage does not take it.
     """
     try:
-        with translated_errors(), path.open("rb") as stream:
+        with translated_errors(), _Checked(path.open("rb"), check) as stream:
             stored = default_storage.save(key, File(stream))
-    except StorageError:
+    except BaseException:
         remove([key])
         raise
     if stored != key:
         remove([stored])
         raise StorageUnavailable
+
+
+class _Checked(io.BufferedReader):
+    """A file that asks before every read whether to go on."""
+
+    def __init__(self, stream: io.BufferedReader, check: Check) -> None:
+        super().__init__(stream.detach())
+        self._check = check
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._check()
+        return super().read(size)
 
 
 def join_objects(keys: Iterable[str], path: Path, on_bytes: OnBytes = lambda _: None) -> tuple[int, str]:
@@ -94,9 +122,9 @@ class FileStash:
         if kind is not None:
             self.discard()
 
-    def save(self, key: str, path: Path) -> str:
+    def save(self, key: str, path: Path, check: Check = lambda: None) -> str:
         """Store one and remember it; returns the key."""
-        save_file(key, path)
+        save_file(key, path, check)
         self.keys.append(key)
         return key
 

@@ -1,4 +1,4 @@
-"""What Celery runs for training data: an id comes in, the worker or a service is called."""
+"""What Celery runs for training: an id comes in, the worker or a service is called."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from celery import shared_task
 
 from jobs.runner import run_job
 from training_jobs import worker
-from training_jobs.models import DatasetVersion
+from training_jobs.models import DatasetVersion, TrainingRun
 from training_jobs.services import uploads_sweep
 
 
@@ -15,6 +15,12 @@ def examine(job_id: str) -> None:
     """Run one attempt at examining a dataset's version, if it is to be had."""
     run_job(model=DatasetVersion, job_id=job_id, work=worker.examine, transient=worker.TRANSIENT)
     worker.tidy(job_id)
+
+
+@shared_task(name=TrainingRun.TASK_NAME, ignore_result=True)
+def train(job_id: str) -> None:
+    """Run one attempt at a training run, if it is to be had."""
+    run_job(model=TrainingRun, job_id=job_id, work=worker.train, transient=worker.TRANSIENT)
 
 
 @shared_task(name="training_jobs.sweep_uploads", ignore_result=True)

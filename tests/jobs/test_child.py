@@ -118,7 +118,7 @@ def test_a_deaf_child_is_killed_with_all_it_started(attempt: Attempt, tmp_path: 
     stop_soon(attempt, JobCancelled)
     began = time.monotonic()
     with pytest.raises(JobCancelled):
-        run(code, attempt, tmp_path, listen=heard.append, grace=0.5)
+        run(code, attempt, tmp_path, listen=heard.append, patience={JobCancelled: 0.5})
     assert time.monotonic() - began < 30
     assert wait_until(lambda: not is_alive(heard[0]["pid"]), seconds=10, what="the grandchild's end")
 

@@ -1,7 +1,7 @@
 """Rows of training: uploads, datasets and their versions, runs and their checkpoints."""
 
 from training_jobs.models.datasets import Dataset, DatasetSource, DatasetVersion, Side
-from training_jobs.models.runs import Checkpoint, CurveChunk, RunNote, TrainingRun
+from training_jobs.models.runs import Checkpoint, CurveChunk, RunNote, TrainingRun, Wish
 from training_jobs.models.uploads import Upload, UploadChunk
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "TrainingRun",
     "Upload",
     "UploadChunk",
+    "Wish",
 ]

@@ -11,9 +11,17 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
+from jobs.errors import JobCancelled, JobFinishing, JobHeld, JobStopped
 from jobs.models import Job
 from mapgan.config import TrainConfig
 from training_jobs.models.datasets import DatasetVersion
+
+
+class Wish(models.TextChoices):
+    """What a person may want of a running training, beside cancelling it."""
+
+    PAUSE = "pause", "Pause"
+    FINISH = "finish", "Finish early"
 
 
 class TrainingRun(Job):
@@ -36,7 +44,9 @@ class TrainingRun(Job):
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="clones"
     )
 
-    pause_requested = models.BooleanField(default=False)
+    wish = models.CharField(
+        max_length=6, choices=Wish.choices, blank=True, help_text="What a person wants of it while it runs."
+    )
     step = models.PositiveIntegerField(default=0, help_text="Updates made and reported.")
     resumed_step = models.PositiveIntegerField(
         null=True, blank=True, help_text="Of the checkpoint that the last attempt went on from."
@@ -63,6 +73,18 @@ class TrainingRun(Job):
     def get_absolute_url(self) -> str:
         """Its page."""
         return reverse("training:run", args=[self.pk])
+
+    @classmethod
+    def stop_columns(cls) -> tuple[str, ...]:
+        """See `Job`."""
+        return ("cancel_requested", "wish")
+
+    @classmethod
+    def stop_reason(cls, values: tuple[Any, ...]) -> type[JobStopped] | None:
+        """See `Job`."""
+        cancelled, wish = values
+        wishes: dict[str, type[JobStopped]] = {Wish.PAUSE: JobHeld, Wish.FINISH: JobFinishing}
+        return JobCancelled if cancelled else wishes.get(wish)
 
     @property
     def settings(self) -> TrainConfig:

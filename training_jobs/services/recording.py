@@ -1,11 +1,12 @@
 """Writes that a train worker makes while a run goes on. Each is fenced: of a lost attempt nothing is kept.
 
-The run's row is written first inside every transaction, by an UPDATE that names the attempt: it locks the row, so
-that no other attempt can write beside it, and it says whether this one still owns the run.
+The run's row is written first inside every transaction, by an UPDATE that names the attempt: it locks the
+row, so that no other attempt can write beside it, and it says whether this one still owns the run.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -98,13 +99,20 @@ def _write_chunks(run: TrainingRun, steps: curves.Steps, values: curves.Values) 
 
 
 def checkpoint_record(
-    *, run: TrainingRun, attempt: int, step: int, files: Mapping[str, Mapping[str, Any]], weights_sha256: str
+    *,
+    run: TrainingRun,
+    attempt: int,
+    checkpoint_id: uuid.UUID,
+    step: int,
+    files: Mapping[str, Mapping[str, Any]],
+    weights_sha256: str,
 ) -> Checkpoint:
-    """A checkpoint whose files are stored. One of this step by an earlier attempt gives way: it is the same."""
+    """A checkpoint whose files are stored. An earlier attempt's of this step gives way: it is the same."""
     with _owned(run, attempt):
         for old in run.checkpoints.filter(step=step):
             _drop(old)
         return Checkpoint.objects.create(
+            pk=checkpoint_id,
             run=run,
             step=step,
             attempt=attempt,

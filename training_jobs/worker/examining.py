@@ -1,27 +1,22 @@
-"""The only door to the work on training data. It runs in a data worker; the library runs in its children."""
+"""Examining a dataset's version: its pictures are brought, the doctor looks at them, both are kept."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import shutil
-import sys
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
 
-from jobs.child import ChildEnd, run_child
 from jobs.errors import JobFailed
 from jobs.runner import Attempt, Done
 from training_jobs.models import DatasetSource, DatasetVersion
 from training_jobs.objects import FileStash, join_objects, sha256_of, version_key
 from training_jobs.services import DatasetRefused, allowed_folder, upload_discard
-from translator.storage import ObjectMissing, StorageUnavailable, remove, walk
-
-TRANSIENT: Final = (StorageUnavailable,)
+from training_jobs.worker.library import run_library
+from training_jobs.worker.scratch import scratch
+from translator.storage import ObjectMissing, remove, walk
 
 # How the bar moves: until the archive is here, until it is examined, until the sheets are drawn.
 BROUGHT, EXAMINED, DRAWN = 0.25, 0.75, 0.9
@@ -37,7 +32,7 @@ def examine(job: DatasetVersion, attempt: Attempt) -> Done:
         StorageUnavailable: worth another attempt.
     """
     _remove_earlier(job, attempt)
-    with _scratch(job, attempt) as folder:
+    with scratch(job, attempt) as folder:
         attempt.report(0.0, "Fetching the pictures")
         archive = _bring(job, folder, attempt)
         attempt.report(BROUGHT, "Examining the pictures")
@@ -48,22 +43,6 @@ def examine(job: DatasetVersion, attempt: Attempt) -> Done:
         done = _store(job, attempt, archive, {"report": report, **sheets})
         done.fields["summary"] = {"pairs": found["pairs"], "findings": found["summary"]}
         return done
-
-
-@contextlib.contextmanager
-def _scratch(job: DatasetVersion, attempt: Attempt) -> Iterator[Path]:
-    """A folder of this attempt's own on the local disk, removed at the end."""
-    folder: Path = settings.TRAINING_WORK_DIR / f"version-{job.pk.hex}-a{attempt.number}"
-    for left in folder.parent.glob(f"version-{job.pk.hex}-a*"):  # by an attempt that was killed
-        shutil.rmtree(left, ignore_errors=True)
-    try:
-        folder.mkdir(parents=True)
-        yield folder
-    except OSError as error:  # the disk is full, or not ours
-        message = "The worker has no room for these pictures. Tell the operator of this site."
-        raise JobFailed("no_room", message, details=repr(error)) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _bring(job: DatasetVersion, folder: Path, attempt: Attempt) -> Path:
@@ -117,8 +96,8 @@ def _ask_doctor(
 ) -> tuple[Path, dict[str, Any]]:
     """The doctor's report, as a file and read."""
     path = folder / "report.json"
-    command = ["doctor", str(archive), "--a-side", job.a_side, "--json", str(path), "--events"]
-    end, reason = _run(command, folder, attempt, BROUGHT, EXAMINED)
+    arguments = ["doctor", str(archive), "--a-side", job.a_side, "--json", str(path), "--events"]
+    end, reason = run_library(arguments, folder / LOG_NAME, attempt, first=BROUGHT, last=EXAMINED)
     if not path.is_file():
         raise JobFailed("unusable", reason or "These pictures cannot be examined.", details=end.tail)
     return path, json.loads(path.read_text(encoding="utf-8"))
@@ -132,39 +111,13 @@ def _draw_sheets(
     named = dict.fromkeys(tile for finding in report["findings"] for tile in finding["tiles"])
     problems = folder / "problems.txt"
     problems.write_text("\n".join(list(named)[:SHEET_COUNT]) + "\n", encoding="utf-8")
-    command = ["sheet", str(archive), "--a-side", job.a_side, "--out", str(out), "--events"]
-    command += ["--count", str(SHEET_COUNT), "--cell", str(SHEET_CELL), "--tiles", str(problems)]
-    end, reason = _run(command, folder, attempt, EXAMINED, DRAWN)
+    arguments = ["sheet", str(archive), "--a-side", job.a_side, "--out", str(out), "--events"]
+    arguments += ["--count", str(SHEET_COUNT), "--cell", str(SHEET_CELL), "--tiles", str(problems)]
+    end, reason = run_library(arguments, folder / LOG_NAME, attempt, first=EXAMINED, last=DRAWN)
     if end.code:
         raise JobFailed("unusable", reason or "These pictures cannot be drawn.", details=end.tail)
     files = {"sheet_a": out / "a.webp", "sheet_b": out / "b.webp", "sheet_problems": out / "tiles.webp"}
     return {column: path for column, path in files.items() if path.is_file()}
-
-
-def _run(
-    arguments: list[str], folder: Path, attempt: Attempt, first: float, last: float
-) -> tuple[ChildEnd, str]:
-    """Run the ``mapgan`` command as a child; its end, and the reason when it gave one."""
-    reason = ""
-
-    def listen(event: dict[str, Any]) -> None:
-        nonlocal reason
-        if event.get("event") == "progress":
-            attempt.report(first + (last - first) * float(event.get("share", 0.0)), event.get("stage"))
-        elif event.get("event") == "failed":
-            reason = str(event.get("reason", ""))
-
-    end = run_child(
-        [sys.executable, "-m", "mapgan.cli", *arguments],
-        attempt=attempt,
-        listen=listen,
-        log=folder / LOG_NAME,
-        environment={"PYTHONPATH": str(settings.BASE_DIR)},  # the checkout we run from, installed or not
-    )
-    if end.killed:
-        message = "The worker ran out of memory with these pictures, or was killed."
-        raise JobFailed("out_of_memory", message, details=end.tail)
-    return end, reason
 
 
 def _store(job: DatasetVersion, attempt: Attempt, archive: Path, files: dict[str, Path]) -> Done:

@@ -1,0 +1,51 @@
+"""The library's command, run as a child."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from jobs.child import ChildEnd, run_child
+from jobs.errors import JobFailed
+from jobs.runner import Attempt
+
+
+def command(*arguments: str) -> list[str]:
+    """``mapgan`` with these arguments, in this Python."""
+    return [sys.executable, "-m", "mapgan.cli", *arguments]
+
+
+def environment() -> dict[str, str]:
+    """The child imports the library from the checkout we run from, installed or not."""
+    return {"PYTHONPATH": str(settings.BASE_DIR), "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def run_library(
+    arguments: list[str], log: Path, attempt: Attempt, *, first: float, last: float
+) -> tuple[ChildEnd, str]:
+    """Run a command that reports ``progress``, between two shares of the bar.
+
+    Returns:
+        Its end, and the reason when it gave one.
+
+    Raises:
+        JobFailed: it was killed from outside, most often for want of memory.
+    """
+    reason = ""
+
+    def listen(event: dict[str, Any]) -> None:
+        nonlocal reason
+        if event.get("event") == "progress":
+            share = float(event.get("share", 0.0))
+            attempt.report(first + (last - first) * share, event.get("stage"))
+        elif event.get("event") == "failed":
+            reason = str(event.get("reason", ""))
+
+    end = run_child(command(*arguments), attempt=attempt, listen=listen, log=log, environment=environment())
+    if end.killed:
+        message = "The worker ran out of memory, or its work was killed."
+        raise JobFailed("out_of_memory", message, details=end.tail)
+    return end, reason
