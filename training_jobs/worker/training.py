@@ -19,7 +19,7 @@ from training_jobs.worker.scratch import dataset_file, scratch
 from translator.storage import StorageUnavailable
 
 
-class ChildDied(Exception):
+class ChildDied(Exception):  # noqa: N818 - it names what happened
     """The child ended without a word: killed, most often for want of memory. Worth one more attempt."""
 
 
