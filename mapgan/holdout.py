@@ -117,17 +117,18 @@ def _make(stems: Stems, grouping: Grouping, config: TrainConfig) -> Holdout:
     """Draw the groups of each domain."""
     from mapgan.doctor.splitting import make_split
 
-    train, val, groups = {}, {}, {}
+    train: Stems = {}
+    val: Stems = {}
+    groups: dict[str, int] = {}
     for domain, names in stems.items():
-        wanted = max(round(config.validation_share * len(names)), int(len(names) >= SMALLEST))
-        places = grouping(domain) if wanted else []
-        units = [[names[place] for place in group] for group in places]
+        wanted = round(config.validation_share * len(names))
+        if config.validation_share and len(names) >= SMALLEST:
+            wanted = max(wanted, 1)
+        train[domain], val[domain], groups[domain] = list(names), [], 0
         if wanted:
+            units = [[names[place] for place in group] for group in grouping(domain)]
             split = make_split(names, units, fraction=wanted / len(names), seed=config.seed)
-            train[domain], val[domain] = split.train, split.val
-        else:
-            train[domain], val[domain] = list(names), []
-        groups[domain] = len(units)
+            train[domain], val[domain], groups[domain] = split.train, split.val, len(units)
     return Holdout(train, val, config.validation_share, config.seed, groups)
 
 
