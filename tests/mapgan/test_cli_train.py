@@ -122,6 +122,20 @@ def test_a_signal_in_any_phase(maps: Path, tmp_path: Path, phase: str, number: s
         assert (run / "samples" / f"step-{step:08d}").is_dir()
 
 
+@pytest.mark.slow
+def test_a_supervisor_that_is_gone(maps: Path, tmp_path: Path) -> None:
+    """Nobody reads the events: the run saves and ends, so that another supervisor finds the folder free."""
+    process = start(arguments(maps, tmp_path / "run", steps=100_000))
+    read_until(process, lambda event: event["event"] == "started")
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait() == 0
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    step = checkpoints.find(tmp_path / "run").step
+    assert 0 < step < 100_000
+    assert lines[-1] == {**lines[-1], "event": "finished", "step": step, "reason": "stopped"}
+
+
 def test_a_full_disk_ends_the_run_and_leaves_the_last_good_checkpoint(maps: Path, tmp_path: Path) -> None:
     """The limit on a file's size is the kernel's own; a person reads what to do, a script an exit code."""
     run = tmp_path / "run"
