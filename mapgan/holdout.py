@@ -37,14 +37,15 @@ class Holdout:
         val: names of the tiles held out, by domain; a domain's list may be empty.
         share: of the tiles that was asked for.
         seed: of the draw.
-        groups: how many groups of tiles on shared ground were kept together, by domain.
+        groups: how many groups of tiles on shared ground were kept together, by domain; None where
+            there are too many tiles to compare, and the draw was of single tiles.
     """
 
     train: Stems
     val: Stems
     share: float
     seed: int
-    groups: dict[str, int]
+    groups: dict[str, int | None]
 
     def side(self, domain: str) -> tuple[list[str], list[str]]:
         """Training and validation tiles of ``A`` or ``B``, which are the same of pairs."""
@@ -56,8 +57,8 @@ class Holdout:
         return _fingerprint({domain: [*self.train[domain], *self.val[domain]] for domain in self.train})
 
 
-Grouping: TypeAlias = Callable[[str], list[list[int]]]
-"""Gives for a domain the groups of places in its list that must stay together."""
+Grouping: TypeAlias = Callable[[str], list[list[int]] | None]
+"""Gives for a domain the groups of places in its list that must stay together, or None: not compared."""
 
 
 def decide(run: Path, stems: Stems, grouping: Grouping, config: TrainConfig) -> Holdout:
@@ -119,16 +120,18 @@ def _make(stems: Stems, grouping: Grouping, config: TrainConfig) -> Holdout:
 
     train: Stems = {}
     val: Stems = {}
-    groups: dict[str, int] = {}
+    groups: dict[str, int | None] = {}
     for domain, names in stems.items():
         wanted = round(config.validation_share * len(names))
         if config.validation_share and len(names) >= SMALLEST:
             wanted = max(wanted, 1)
         train[domain], val[domain], groups[domain] = list(names), [], 0
         if wanted:
-            units = [[names[place] for place in group] for group in grouping(domain)]
+            places = grouping(domain)
+            units = [[names[place] for place in group] for group in places or []]
             split = make_split(names, units, fraction=wanted / len(names), seed=config.seed)
-            train[domain], val[domain], groups[domain] = split.train, split.val, len(units)
+            train[domain], val[domain] = split.train, split.val
+            groups[domain] = None if places is None else len(units)
     return Holdout(train, val, config.validation_share, config.seed, groups)
 
 

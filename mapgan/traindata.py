@@ -44,6 +44,8 @@ from mapgan.unpaired import (
 LOCK_FILE: Final = ".lock"
 """The same that :mod:`mapgan.training` holds while it trains."""
 PART_FOLDER: Final = ".data-part"
+GROUND_TILES: Final = 3_000
+"""Tiles up to which all are compared with all before a run: one to two minutes on two cores."""
 _GROUND_SIZE: Final = 128
 """Side in pixels below which a picture shows too little of its ground to be recognised."""
 Item = TypeVar("Item")
@@ -280,13 +282,20 @@ def _hold_out(
             "no tile is held out for validation: there are too few, or all of them show the same ground; "
             "what this run learns is not measured on anything new"
         )
+    if None in made.groups.values():
+        problems.append(
+            f"more than {GROUND_TILES:,} tiles: the validation was drawn without comparing their ground, and "
+            "may show what was learnt; mapgan doctor makes a split that does not, for val/ or --exclude"
+        )
     return made
 
 
-def _ground(tiles: _Tiles) -> list[list[int]]:
-    """Places of the tiles that show the same ground."""
+def _ground(tiles: _Tiles) -> list[list[int]] | None:
+    """Places of the tiles that show the same ground; None for more tiles than a start may wait for."""
     from mapgan.doctor.ground import overlapping
 
+    if len(tiles.stems) > GROUND_TILES:
+        return None
     large_enough = tiles.pictures.shape[1] >= _GROUND_SIZE
     return overlapping(tiles.pictures if large_enough else tiles.at_size(_GROUND_SIZE))
 

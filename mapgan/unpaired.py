@@ -25,6 +25,7 @@ import numpy as np
 from mapgan.datasets import (
     DatasetError,
     Pictures,
+    allocate,
     complain,
     domain_folders,
     find_pairs,
@@ -133,8 +134,8 @@ def load_paths(paths: DomainPaths, size: int, *, skip_broken: bool = False) -> L
 
 
 def load_domain(paths: dict[str, Path], size: int, problems: list[str]) -> Domain:
-    """Decode one domain on all cores; what is broken is left out and adds its sentence."""
-    pictures = np.empty((len(paths), size, size, 3), np.uint8)
+    """Decode one domain on all cores; what is broken is left out and adds its sentence to ``problems``."""
+    pictures = allocate(len(paths), size)
     broken: dict[int, str] = {}
 
     def load(index: int, path: Path) -> None:

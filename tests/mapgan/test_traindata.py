@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mapgan import checkpoints, holdout
+from mapgan import checkpoints, holdout, traindata
 from mapgan.config import TrainConfig
 from mapgan.datasets import DatasetError, load_pair
 from mapgan.traindata import TrainingData, open_pairs, open_training_data
@@ -222,6 +222,18 @@ def test_shared_ground_stays_together(tmp_path: Path) -> None:
             assert {str(number), f"copy{number}"} <= train or {str(number), f"copy{number}"} <= val
         held_out |= val
     assert len(held_out) > 6
+
+
+def test_too_many_tiles_to_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start that would take hours draws single tiles instead, and says so, at a resumption, too."""
+    monkeypatch.setattr(traindata, "GROUND_TILES", 9)
+    write_maps(tmp_path / "data", 10)
+    for _ in range(2):
+        data = open_training_data(config(), tmp_path / "data", tmp_path / "run")
+        assert (len(data.dataset), data.validation.held_out) == (9, 1)
+        assert "drawn without comparing their ground" in data.problems[0]
+        if checkpoints.latest(tmp_path / "run") is None:
+            began(tmp_path / "run")
 
 
 def test_excluded_tiles_are_on_neither_side(tmp_path: Path) -> None:
