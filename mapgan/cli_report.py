@@ -6,6 +6,8 @@ supervisor that is gone), training is not lost to it.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from pathlib import Path
 from types import TracebackType
@@ -67,6 +69,8 @@ class Report:
         except BrokenPipeError:
             # Whoever started this is gone, and another one may want to resume: save, and free the folder.
             self._show = lambda _: None
+            with contextlib.suppress(OSError, ValueError):  # or Python itself would fail at its end
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             if self.stop is not None:
                 self.stop.wanted = True
 

@@ -153,7 +153,7 @@ def load_pairs(pairs: Sequence[Pair], size: int, *, skip_broken: bool = False) -
         DatasetError: what :func:`load_pair` raises, a half of another size than most, or nothing
             left; up to five offenders are named.
     """
-    a, b = (np.empty((len(pairs), size, size, 3), np.uint8) for _ in range(2))
+    a, b = allocate(2 * len(pairs), size).reshape(2, len(pairs), size, size, 3)
     original: dict[int, tuple[int, int]] = {}
     broken: dict[int, str] = {}
 
@@ -184,6 +184,22 @@ def load_pairs(pairs: Sequence[Pair], size: int, *, skip_broken: bool = False) -
         raise DatasetError(f"no usable pair: {problems[0]}")
     everything = LoadedPairs([pair.stem for pair in pairs], a, b, problems)
     return everything.kept(good) if broken else everything
+
+
+def allocate(count: int, size: int) -> Pictures:
+    """Room for ``count`` pictures, ``(count, size, size, 3)``.
+
+    Raises:
+        DatasetError: more than the machine has; a process that tried would be killed without a word.
+    """
+    wanted = count * size * size * 3
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if wanted > there:
+        raise DatasetError(
+            f"{count:,} pictures of {size} pixels take {wanted / 2**30:.1f} GB; this machine has "
+            f"{there / 2**30:.1f} GB of memory: lower load_size or take fewer pictures"
+        )
+    return np.empty((count, size, size, 3), np.uint8)
 
 
 def keep_rows(pictures: Pictures, rows: Sequence[int]) -> Pictures:

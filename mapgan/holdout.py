@@ -37,14 +37,15 @@ class Holdout:
         val: names of the tiles held out, by domain; a domain's list may be empty.
         share: of the tiles that was asked for.
         seed: of the draw.
-        groups: how many groups of tiles on shared ground were kept together, by domain.
+        groups: how many groups of tiles on shared ground were kept together, by domain; None where
+            there are too many tiles to compare, and the draw was of single tiles.
     """
 
     train: Stems
     val: Stems
     share: float
     seed: int
-    groups: dict[str, int]
+    groups: dict[str, int | None]
 
     def side(self, domain: str) -> tuple[list[str], list[str]]:
         """Training and validation tiles of ``A`` or ``B``, which are the same of pairs."""
@@ -56,8 +57,8 @@ class Holdout:
         return _fingerprint({domain: [*self.train[domain], *self.val[domain]] for domain in self.train})
 
 
-Grouping: TypeAlias = Callable[[str], list[list[int]]]
-"""Gives for a domain the groups of places in its list that must stay together."""
+Grouping: TypeAlias = Callable[[str], list[list[int]] | None]
+"""Gives for a domain the groups of places in its list that must stay together, or None: not compared."""
 
 
 def decide(run: Path, stems: Stems, grouping: Grouping, config: TrainConfig) -> Holdout:
@@ -117,17 +118,20 @@ def _make(stems: Stems, grouping: Grouping, config: TrainConfig) -> Holdout:
     """Draw the groups of each domain."""
     from mapgan.doctor.splitting import make_split
 
-    train, val, groups = {}, {}, {}
+    train: Stems = {}
+    val: Stems = {}
+    groups: dict[str, int | None] = {}
     for domain, names in stems.items():
-        wanted = max(round(config.validation_share * len(names)), int(len(names) >= SMALLEST))
-        places = grouping(domain) if wanted else []
-        units = [[names[place] for place in group] for group in places]
+        wanted = round(config.validation_share * len(names))
+        if config.validation_share and len(names) >= SMALLEST:
+            wanted = max(wanted, 1)
+        train[domain], val[domain], groups[domain] = list(names), [], 0
         if wanted:
+            places = grouping(domain)
+            units = [[names[place] for place in group] for group in places or []]
             split = make_split(names, units, fraction=wanted / len(names), seed=config.seed)
             train[domain], val[domain] = split.train, split.val
-        else:
-            train[domain], val[domain] = list(names), []
-        groups[domain] = len(units)
+            groups[domain] = None if places is None else len(units)
     return Holdout(train, val, config.validation_share, config.seed, groups)
 
 

@@ -68,7 +68,13 @@ def stop_on_signals(at_once: Callable[[], None] = lambda: None) -> Iterator[Stop
         if not stop.unsaved:
             raise Stopped
 
-    with _woken(lambda: _end_if_stuck(stop, over, at_once)):
+    def end_if_stuck() -> None:
+        """The main thread has not come back to Python, and nothing is lost with it."""
+        if not over.wait(PATIENCE) and not received and not stop.unsaved:
+            at_once()
+            os._exit(0)
+
+    with _woken(end_if_stuck):
         for number in (signal.SIGTERM, signal.SIGINT):
             previous[number] = signal.signal(number, remember)
         try:
@@ -104,11 +110,3 @@ def _woken(act: Callable[[], None]) -> Iterator[None]:
         os.close(writing)  # the thread reads the end, if it still waits
         thread.join(timeout=PATIENCE + 1)
         os.close(reading)
-
-
-def _end_if_stuck(stop: Stop, over: threading.Event, at_once: Callable[[], None]) -> None:
-    """End the process when its main thread is still busy with something that need not be finished."""
-    if over.wait(PATIENCE) or stop.unsaved:
-        return
-    at_once()
-    os._exit(0)

@@ -8,9 +8,10 @@ measures a generator.
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
@@ -36,13 +37,27 @@ from mapgan.unpaired import (
     LoadedDomains,
     UnpairedDataset,
     find_domains,
+    load_domain,
     load_paths,
 )
 
 LOCK_FILE: Final = ".lock"
 """The same that :mod:`mapgan.training` holds while it trains."""
 PART_FOLDER: Final = ".data-part"
+GROUND_TILES: Final = 3_000
+"""Tiles up to which all are compared with all before a run: one to two minutes on two cores."""
+_GROUND_SIZE: Final = 128
+"""Side in pixels below which a picture shows too little of its ground to be recognised."""
 Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, eq=False)
+class _Tiles:
+    """Tiles to be split: their names, their pictures (A of pairs), and a way to decode them again."""
+
+    stems: list[str]
+    pictures: Pictures
+    at_size: Callable[[int], Pictures]
 
 
 class Batches(Protocol):
@@ -183,7 +198,8 @@ def _from_pairs(
         holdout.forget(run)
         held_out = find_pairs(root, split, a_side=config.a_side)
     else:
-        tiles = {holdout.PAIRS: Domain(loaded.stems, loaded.a)}
+        at_size = partial(_load_a, select_pairs(pairs, loaded.stems))
+        tiles = {holdout.PAIRS: _Tiles(loaded.stems, loaded.a, at_size)}
         train, val = _hold_out(config, run, tiles, problems).side(holdout.PAIRS)
         held_out = select_pairs(pairs, val)
         loaded = loaded.kept(_places(loaded.stems, train))
@@ -218,7 +234,12 @@ def _from_domains(
             raise DatasetError(f"{root / split} has no folders A and B, as the training pictures have")
         paired = _parent(held_out[0]).name == "A" and list(held_out[0]) == list(held_out[1])
     else:
-        tiles = {holdout.PAIRS: loaded.a} if paired else dict(zip(DOMAINS, (loaded.a, loaded.b), strict=True))
+        tiles = {
+            name: _Tiles(side.stems, side.pictures, partial(_load_kept, found, side.stems))
+            for name, side, found in zip(DOMAINS, (loaded.a, loaded.b), paths, strict=True)
+        }
+        if paired:
+            tiles = {holdout.PAIRS: tiles["A"]}
         (train_a, val_a), (train_b, val_b) = map(_hold_out(config, run, tiles, problems).side, DOMAINS)
         held_out = ({stem: paths[0][stem] for stem in val_a}, {stem: paths[1][stem] for stem in val_b})
         loaded = LoadedDomains(
@@ -251,24 +272,42 @@ def _load_shown(
 
 
 def _hold_out(
-    config: TrainConfig, run: Path, tiles: dict[str, Domain], problems: list[str]
+    config: TrainConfig, run: Path, tiles: dict[str, _Tiles], problems: list[str]
 ) -> holdout.Holdout:
     """The run's own split; a sentence where nothing could be held out."""
-    names = {name: domain.stems for name, domain in tiles.items()}
-    made = holdout.decide(run, names, lambda name: _ground(tiles[name].pictures), config)
+    names = {name: side.stems for name, side in tiles.items()}
+    made = holdout.decide(run, names, lambda name: _ground(tiles[name]), config)
     if config.validation_share and not all(made.val.values()):
         problems.append(
             "no tile is held out for validation: there are too few, or all of them show the same ground; "
             "what this run learns is not measured on anything new"
         )
+    if None in made.groups.values():
+        problems.append(
+            f"more than {GROUND_TILES:,} tiles: the validation was drawn without comparing their ground, and "
+            "may show what was learnt; mapgan doctor makes a split that does not, for val/ or --exclude"
+        )
     return made
 
 
-def _ground(pictures: Pictures) -> list[list[int]]:
-    """Places of the pictures that show the same ground."""
+def _ground(tiles: _Tiles) -> list[list[int]] | None:
+    """Places of the tiles that show the same ground; None for more tiles than a start may wait for."""
     from mapgan.doctor.ground import overlapping
 
-    return overlapping(pictures)
+    if len(tiles.stems) > GROUND_TILES:
+        return None
+    large_enough = tiles.pictures.shape[1] >= _GROUND_SIZE
+    return overlapping(tiles.pictures if large_enough else tiles.at_size(_GROUND_SIZE))
+
+
+def _load_a(pairs: Sequence[Pair], size: int) -> Pictures:
+    """The halves A of pairs that can be read."""
+    return load_pairs(pairs, size).a
+
+
+def _load_kept(paths: dict[str, Path], stems: Sequence[str], size: int) -> Pictures:
+    """Pictures of a domain that can be read."""
+    return load_domain({stem: paths[stem] for stem in stems}, size, []).pictures
 
 
 def _dataset(config: TrainConfig, pairs: LoadedPairs) -> Batches:

@@ -25,6 +25,7 @@ import numpy as np
 from mapgan.datasets import (
     DatasetError,
     Pictures,
+    allocate,
     complain,
     domain_folders,
     find_pairs,
@@ -122,7 +123,7 @@ def load_paths(paths: DomainPaths, size: int, *, skip_broken: bool = False) -> L
         DatasetError: a picture that cannot be used, or none left of a domain.
     """
     problems: list[str] = []
-    a, b = (_load(found, size, problems) for found in paths)
+    a, b = (load_domain(found, size, problems) for found in paths)
     if not skip_broken:
         complain(problems)
     for domain, found in zip((a, b), paths, strict=True):
@@ -132,9 +133,9 @@ def load_paths(paths: DomainPaths, size: int, *, skip_broken: bool = False) -> L
     return LoadedDomains(a, b, problems)
 
 
-def _load(paths: dict[str, Path], size: int, problems: list[str]) -> Domain:
-    """Decode one domain on all cores; what is broken is left out and adds its sentence."""
-    pictures = np.empty((len(paths), size, size, 3), np.uint8)
+def load_domain(paths: dict[str, Path], size: int, problems: list[str]) -> Domain:
+    """Decode one domain on all cores; what is broken is left out and adds its sentence to ``problems``."""
+    pictures = allocate(len(paths), size)
     broken: dict[int, str] = {}
 
     def load(index: int, path: Path) -> None:

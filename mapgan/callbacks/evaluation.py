@@ -35,10 +35,10 @@ class Evaluation(Callback):
         """Measure the baselines, unless the run has them."""
         path = session.run / BASELINES
         views = _measurable(session)
-        if not views or path.is_file():
+        tiles = len(views[0][1]) if views else 0
+        if not views or _tiles(path) == tiles:
             return
         directions = {view.direction: _baselines(session, view, targets) for view, targets in views}
-        tiles = len(views[0][1])
         _write(path, {"tiles": tiles, "directions": directions})
         session.say(events.Baselines(tiles=tiles, directions=directions))
 
@@ -68,6 +68,14 @@ def read_metrics(checkpoint: Path) -> dict[str, dict[str, float]]:
         return {str(name): {k: float(v) for k, v in row.items()} for name, row in found.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
+
+
+def _tiles(path: Path) -> int:
+    """On how many tiles the baselines of a run were measured; 0 when they were not."""
+    try:
+        return int(json.loads(path.read_bytes())["tiles"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
 
 
 def _measurable(session: Session) -> list[tuple[View, Pictures]]:

@@ -28,9 +28,8 @@ class Samples(Callback):
         """Write inputs and targets, unless they are there."""
         for view in session.views(session.config.samples):
             for kind, pictures in (("input", view.sources), ("target", view.targets)):
-                folder = session.run / FOLDER / kind / view.direction
-                if pictures is not None and not folder.is_dir():
-                    _write(folder, view, pictures)
+                if pictures is not None:
+                    _write(session.run / FOLDER / kind / view.direction, view, pictures)
 
     def examine(self, exam: Exam) -> None:
         """Draw every tile in every direction; a folder that is there is complete."""
@@ -55,10 +54,11 @@ class Samples(Callback):
 
 
 def _write(folder: Path, view: View, pictures: Pictures) -> None:
-    """A PNG a tile, without anything in it that changes from run to run; the folder last."""
-    part = folder.with_name(f".part-{folder.name}")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    """A PNG a tile, whole or not at all, unless it is there."""
+    folder.mkdir(parents=True, exist_ok=True)
     for stem, picture in zip(view.stems, pictures, strict=True):
-        Image.fromarray(picture).save(part / f"{stem}.png", compress_level=4)
-    part.rename(folder)
+        path = folder / f"{stem}.png"
+        if not path.is_file():
+            part = path.with_name(f".{path.name}.part")
+            Image.fromarray(picture).save(part, "png", compress_level=4)
+            part.replace(path)

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import tensorflow as tf
 from keras import ops
 
+from mapgan.engine import products
 from mapgan.engine.devices import sharing
 from mapgan.engine.state import Adam, Losses, Pictures, TrainState, Update, network_weights
 
@@ -73,7 +74,14 @@ def compile_step(state: TrainState, *, xla: bool | None = None) -> Update:
         return _Update(tf.function(_on_every_device(strategy, update), autograph=False))
     if xla is None:
         xla = bool(tf.config.list_logical_devices("GPU"))
-    return _Update(tf.function(update, autograph=False, jit_compile=xla))
+    if xla:
+        return _Update(tf.function(update, autograph=False, jit_compile=True))
+
+    def on_cpu(first: Any, second: Any, rate: Any) -> Losses:
+        with products.used(state.model.networks.values()):
+            return update(first, second, rate)
+
+    return _Update(tf.function(on_cpu, autograph=False))
 
 
 class _Update:

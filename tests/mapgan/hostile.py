@@ -4,15 +4,37 @@ from __future__ import annotations
 
 import io
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from mapgan.archives import ArchiveError, opened
+
 TAR_MODES = {".tar": "w", ".tar.gz": "w:gz", ".tar.bz2": "w:bz2", ".tar.xz": "w:xz"}
+KINDS = [".zip", *TAR_MODES]
+
+
+def listed(folder: Path) -> list[str]:
+    """Files below a folder."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def refused(path: Path, work: Path | None = None, **limits: int) -> ArchiveError:
+    """The refusal of an archive, which must leave nothing behind."""
+    with pytest.raises(ArchiveError) as caught, opened(path, work=work, **limits):
+        pass
+    assert not list(Path(tempfile.gettempdir()).iterdir())
+    assert work is None or not work.exists()
+    message = str(caught.value)
+    assert message.isprintable()
+    assert len(message) < 300
+    return caught.value
 
 
 def picture(width: int = 80, height: int = 40, seed: int = 0) -> bytes:

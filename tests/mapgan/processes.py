@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
@@ -42,6 +43,16 @@ def everything(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
     return heard
 
 
-def is_checkpoint(event: dict[str, Any]) -> bool:
-    """A complete checkpoint is on disk."""
-    return bool(event["event"] == "checkpoint")
+def killed_at(step: int, arguments: list[str]) -> None:
+    """Run the command, which reports every step, and kill it without warning at this one."""
+    process = start(arguments)
+    read_until(process, lambda event: event["event"] == "step" and event["step"] >= step)
+    process.kill()
+    process.wait()
+
+
+def inspected(run: Path) -> tuple[int, str]:
+    """Step and weights of a run, as ``mapgan inspect`` says them."""
+    command = [sys.executable, "-m", "mapgan.cli", "inspect", str(run), "--json"]
+    found = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    return found["step"], found["weights_sha256"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import resource
 import signal
 import subprocess
 import sys
@@ -15,7 +17,8 @@ from mapgan import checkpoints
 from mapgan.cli import main
 from mapgan.config import TrainConfig
 from tests.mapgan.pairs import REAL_MAPS, write_maps
-from tests.mapgan.processes import everything, is_checkpoint, read_until, start
+from tests.mapgan.processes import everything, inspected, killed_at, read_until, start
+from tests.support.waiting import wait_until
 
 SMALL = ["generator=unet_64", "image_size=64", "load_size=72", "generator_width=4", "discriminator_width=4"]
 
@@ -48,35 +51,111 @@ def arguments(maps: Path, run: Path, *more: str, steps: int = 30) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # four processes that each compile their step
 def test_killed_and_resumed_equals_uninterrupted(maps: Path, tmp_path: Path) -> None:
-    """SIGKILL at an arbitrary step after the first checkpoint, SIGTERM after the next, then to the end."""
+    """SIGKILL at a random step after the first checkpoint, SIGTERM after that, then to the end."""
     whole = start(arguments(maps, tmp_path / "whole"))
     heard = everything(whole)
     assert whole.returncode == 0
     assert heard[0]["event"] == "started"
-    assert heard[0]["images"] == 7
+    assert (heard[0]["images"], heard[0]["validation"]) == (6, 1)
     assert heard[-1] == {**heard[-1], "event": "finished", "step": 30, "reason": "completed"}
+    assert not [event for event in heard if event["event"] in ("alarm", "warning")]
 
-    killed = start(arguments(maps, tmp_path / "broken"))
-    read_until(killed, is_checkpoint)
-    read_until(killed, lambda event: event["event"] == "step")
-    killed.kill()
-    killed.wait()
-    last = checkpoints.find(tmp_path / "broken")
-    assert last.step in (10, 20, 30)
+    broken = tmp_path / "broken"
+    at = random.randint(11, 29)  # noqa: S311 - whichever step it is
+    killed_at(at, arguments(maps, broken, "--set", "log_every=1"))
+    last = max(checkpoints.steps(broken))
+    assert last in (10, 20)
 
-    stopped = start(arguments(maps, tmp_path / "broken", "--resume"))
+    stopped = start(arguments(maps, broken, "--set", "log_every=1", "--resume"))
     heard = read_until(stopped, lambda event: event["event"] in ("step", "finished"))
-    assert (heard[0]["event"], heard[0]["step"]) == ("resumed", last.step)
+    assert heard[0] == {**heard[0], "event": "resumed", "step": last}
     stopped.send_signal(signal.SIGTERM)
     heard += everything(stopped)
     assert stopped.returncode == 0
     assert heard[-1]["event"] == "finished"
-    assert heard[-1]["step"] == checkpoints.find(tmp_path / "broken").step
+    assert heard[-1]["step"] == checkpoints.find(broken).step
 
-    assert everything(start(arguments(maps, tmp_path / "broken", "--resume")))[-1]["step"] == 30
+    assert everything(start(arguments(maps, broken, "--resume")))[-1]["step"] == 30
+    assert inspected(tmp_path / "whole") == inspected(broken)
     one, other = (checkpoints.find(tmp_path / name) for name in ("whole", "broken"))
     assert one.arrays_sha256 == other.arrays_sha256
+    for folder in ("step-00000030", "input", "target"):
+        made = [
+            path.read_bytes()
+            for run in ("whole", "broken")
+            for path in (tmp_path / run / "samples" / folder).rglob("*.png")
+        ]
+        assert made[0] == made[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("phase", "number"),
+    [
+        ("loading", signal.SIGTERM),
+        ("started", signal.SIGTERM),
+        ("started", signal.SIGINT),
+        ("checkpoint", signal.SIGTERM),
+    ],
+)
+def test_a_signal_in_any_phase(maps: Path, tmp_path: Path, phase: str, number: signal.Signals) -> None:
+    """While pictures are read, the step is compiled or a checkpoint is judged: it ends well and says so."""
+    run = tmp_path / "run"
+    process = start(arguments(maps, run, steps=100_000))
+    heard = []
+    if phase == "loading":
+        wait_until((run / ".lock").exists, seconds=120, what="the run's lock")
+    else:
+        heard = read_until(process, lambda event: event["event"] == phase)
+    process.send_signal(number)
+    heard += everything(process)
+    assert process.returncode == 0
+    step = max(checkpoints.steps(run), default=0)
+    assert heard[-1] == {**heard[-1], "event": "finished", "step": step, "reason": "stopped"}
+    if phase == "checkpoint":
+        assert step >= 10
+        # What was cut short is made up for, and nothing is in the way of it.
+        result = CliRunner().invoke(main, _in_process(arguments(maps, run, "--resume", steps=step)))
+        assert result.exit_code == 0, result.output
+        assert (run / "samples" / f"step-{step:08d}").is_dir()
+
+
+@pytest.mark.slow
+def test_a_supervisor_that_is_gone(maps: Path, tmp_path: Path) -> None:
+    """Nobody reads the events: the run saves and ends, so that another supervisor finds the folder free."""
+    process = start(arguments(maps, tmp_path / "run", steps=100_000))
+    read_until(process, lambda event: event["event"] == "started")
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait() == 0
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    step = checkpoints.find(tmp_path / "run").step
+    assert 0 < step < 100_000
+    assert lines[-1] == {**lines[-1], "event": "finished", "step": step, "reason": "stopped"}
+
+
+def test_a_full_disk_ends_the_run_and_leaves_the_last_good_checkpoint(maps: Path, tmp_path: Path) -> None:
+    """The limit on a file's size is the kernel's own; a person reads what to do, a script an exit code."""
+    run = tmp_path / "run"
+    common = arguments(maps, run, "--resume", steps=4)
+    assert CliRunner().invoke(main, _in_process([*common, "--steps", "2"])).exit_code == 0
+    before = (run / "checkpoints" / "step-00000002" / "arrays.npz").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        result = CliRunner().invoke(main, _in_process(common))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert result.exit_code == 4, result.output
+    reason = json.loads(result.stdout.splitlines()[-1])["reason"]
+    assert "checkpoint of step 4 cannot be written" in reason
+    assert "File too large; the last good checkpoint is that of step 2. Make room" in reason
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-00000002"]
+    assert (run / "checkpoints" / "step-00000002" / "arrays.npz").read_bytes() == before
+    assert CliRunner().invoke(main, _in_process(common)).exit_code == 0
+    assert checkpoints.find(run).step == 4
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +176,9 @@ def _in_process(arguments: list[str]) -> list[str]:
 def test_log_and_configuration_stay_beside_the_run(short_run: Path) -> None:
     """The events as JSON lines, and a config.toml that --config takes."""
     lines = [json.loads(line) for line in (short_run / "log.jsonl").read_text().splitlines()]
-    assert [line["event"] for line in lines] == ["started", "step", "checkpoint", "finished"]
+    assert [line["event"] for line in lines] == [
+        "started", "baselines", "step", "checkpoint", "sample", "evaluation", "finished"
+    ]  # fmt: skip
     assert TrainConfig.from_toml(short_run / "config.toml").seed == 3
 
 
@@ -134,7 +215,7 @@ def test_resume_needs_no_preset(short_run: Path, maps: Path) -> None:
     ]
     result = CliRunner().invoke(main, [*arguments, "--resume"])
     assert result.exit_code == 0, result.output
-    assert "resumed at step 2" in result.output
+    assert "resumed at step 2\nthis run is finished: 2 of 2 steps are made" in result.output
 
 
 def test_failure_is_an_event_a_line_and_exit_1(short_run: Path, maps: Path, tmp_path: Path) -> None:

@@ -166,6 +166,46 @@ def test_resize_is_bicubic(tmp_path: Path) -> None:
         np.testing.assert_array_equal(resized, np.asarray(expected))
 
 
+def test_more_than_the_memory(tmp_path: Path) -> None:
+    """Said before it is tried."""
+    pairs = find_pairs(write_maps(tmp_path, 2))
+    with pytest.raises(DatasetError, match=r"20,000,000 pictures .* GB; this machine has .* lower load_size"):
+        load_pairs(pairs * 5_000_000, 4096)
+
+
+def test_halves_the_other_way_round(tmp_path: Path) -> None:
+    """A is the right half where the data have it so; two folders say it themselves."""
+    write_maps(tmp_path / "maps", 1)
+    a, b = load_pair(find_pairs(tmp_path / "maps", a_side="right")[0], 20)
+    np.testing.assert_array_equal((b, a), load_pair(find_pairs(tmp_path / "maps")[0], 20))
+    for name in ("A", "B"):
+        write_maps(tmp_path / "folders" / name, 1)
+    assert find_pairs(tmp_path / "folders", a_side="right") == find_pairs(tmp_path / "folders")
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_folders_named_by_split_and_domain(tmp_path: Path, split: str) -> None:
+    """CycleGAN's layout holds pairs, too, when the names agree; one folder alone is an error."""
+    write_maps(tmp_path / f"{split}A", 3)
+    with pytest.raises(DatasetError, match=rf"{split}A is there but .*{split}B is not"):
+        find_pairs(tmp_path, split)
+    write_maps(tmp_path / f"{split}B", 3, suffix=".jpg")
+    pairs = find_pairs(tmp_path, split)
+    assert [(pair.a.parent.name, pair.b and pair.b.name) for pair in pairs] == [
+        (f"{split}A", f"{number}.jpg") for number in (1, 2, 3)
+    ]
+
+
+def test_rows_are_kept_in_place() -> None:
+    """A part of the pictures is no second copy of them."""
+    pairs = numbered(9)
+    kept = pairs.kept([1, 2, 5, 8])
+    assert kept.stems == ["1", "2", "5", "8"]
+    assert np.shares_memory(kept.a, pairs.a)
+    assert np.shares_memory(kept.b, pairs.b)
+    assert kept.a[:, 0, 0, 2].tolist() == kept.b[:, 0, 0, 2].tolist() == [1, 2, 5, 8]
+
+
 def numbered(count: int, size: int = 40) -> LoadedPairs:
     """Pairs whose pixels say where they come from: row, column and number; B is A plus one in red."""
     a = np.zeros((count, size, size, 3), np.uint8)
