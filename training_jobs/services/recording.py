@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from django.db import transaction
+from django.db.models import F
 
 from jobs import lifecycle
 from jobs.errors import LeaseLost
@@ -32,7 +33,7 @@ def _owned(run: TrainingRun, attempt: int, **fields: Any) -> Iterator[None]:
         LeaseLost: it does not.
     """
     with transaction.atomic():
-        if not lifecycle.write(TrainingRun, run.pk, attempt, **(fields or {"attempt": attempt})):
+        if not lifecycle.write(TrainingRun, run.pk, attempt, **(fields or {"step": F("step")})):
             raise LeaseLost
         yield
 

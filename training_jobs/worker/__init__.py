@@ -1,4 +1,4 @@
-"""The only door to the work on training: files are brought, the library runs in a child, results are stored."""
+"""The only door to the work on training: files come, the library runs in a child, results are stored."""
 
 from training_jobs.worker.examining import examine, tidy
 from training_jobs.worker.training import TRANSIENT, train

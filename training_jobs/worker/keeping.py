@@ -161,8 +161,8 @@ def _fetch(key: str, path: Path, on_bytes: Callable[[int], None] = lambda _: Non
 
 def _unusable(checkpoint: Checkpoint, how: str, details: str) -> JobFailed:
     message = (
-        f"The stored checkpoint of step {checkpoint.step:,} {how}. Delete it, and the run goes on from the one "
-        "before it."
+        f"The stored checkpoint of step {checkpoint.step:,} {how}. "
+        "Delete it, and the run goes on from the one before it."
     )
     return JobFailed("checkpoint_damaged", message, details=details)
 

@@ -1,0 +1,267 @@
+"""Training runs by a worker: the real command, tiny networks, killed and asked to stop in every way."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from pytest_django import Settings
+
+from accounts.models import User
+from jobs.models import JobState
+from jobs.services import job_reconcile
+from mapgan.config import TrainConfig
+from tests.support.waiting import wait_until
+from tests.training.conftest import brought
+from training_jobs import curves, tasks
+from training_jobs.models import DatasetVersion, TrainingRun
+from training_jobs.objects import save_file, sha256_of, version_key
+from training_jobs.services.runs import (
+    run_cancel,
+    run_delete,
+    run_extend,
+    run_finish,
+    run_pause,
+    run_resume,
+    run_start,
+)
+from translator.storage import read, walk
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+
+TINY: dict[str, Any] = {
+    "generator": "unet_32", "generator_width": 2, "discriminator_width": 2, "image_size": 32, "load_size": 36,
+    "steps": 12, "checkpoint_every": 4, "log_every": 1, "samples": 2, "evaluate_tiles": 2, "seed": 3,
+    "validation_share": 0.2,
+}  # fmt: skip
+
+
+@pytest.fixture
+def pictures(carol: User, archive: bytes, tmp_path: Path) -> DatasetVersion:
+    """A dataset that was examined."""
+    version = brought(carol, archive)
+    path = tmp_path / "maps.zip"
+    path.write_bytes(archive)
+    key = version_key(version.pk, "archive", "zip", attempt=1)
+    save_file(key, path)
+    DatasetVersion.objects.filter(pk=version.pk).update(
+        state=JobState.SUCCEEDED, archive=key, report=key, archive_bytes=len(archive),
+        archive_sha256=sha256_of(path), summary={"pairs": {"train": 12}},
+    )  # fmt: skip
+    version.refresh_from_db()
+    return version
+
+
+@pytest.fixture
+def start(carol: User, pictures: DatasetVersion) -> Callable[..., TrainingRun]:
+    """Queue a tiny run."""
+
+    def make(**changes: Any) -> TrainingRun:
+        config = TrainConfig.from_dict({**TINY, **changes})
+        return run_start(by=carol, name="Tiny", dataset_version=pictures, config=config)
+
+    return make
+
+
+def worked_on(run: TrainingRun) -> TrainingRun:
+    """One attempt, as a worker makes it."""
+    TrainingRun.objects.filter(pk=run.pk).exclude(not_before__year=9999).update(not_before=None)
+    tasks.train(str(run.pk))
+    run.refresh_from_db()
+    return run
+
+
+def steps_logged(run: TrainingRun) -> list[int]:
+    """Steps on the curves."""
+    chunks = [(bytes(chunk.data), chunk.rows) for chunk in run.chunks.all()]
+    return [int(step) for step in curves.join(chunks, len(run.columns))[0]]
+
+
+def child_of_this_process() -> int:
+    """Process number of the training child; 0 when there is none."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rsplit(")", 1)[1].split()
+            command = path.with_name("cmdline").read_bytes()
+        except OSError:
+            continue
+        if int(fields[1]) == os.getpid() and b"mapgan.cli" in command and b"train" in command.split(b"\0"):
+            return int(path.parent.name)
+    return 0
+
+
+def when(condition: Callable[[], Any], act: Callable[[], Any]) -> threading.Thread:
+    """Act in another thread as soon as the condition holds."""
+
+    def wait() -> None:
+        from django.db import connections
+
+        try:
+            wait_until(condition, seconds=120, what="its moment")
+            act()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+def final_weights(run: TrainingRun) -> str:
+    """Hash of the last checkpoint's weights."""
+    last = run.checkpoints.order_by("-step").first()
+    assert last is not None
+    return last.weights_sha256
+
+
+def test_a_run_leaves_curves_checkpoints_samples_and_measures(
+    start: Callable[..., TrainingRun], work_dir: Path
+) -> None:
+    run = worked_on(start())
+    assert (run.state, run.error_details) == (JobState.SUCCEEDED, "")
+    assert (run.step, run.progress) == (12, 1.0)
+    assert steps_logged(run) == list(range(1, 13))
+    assert {"g_gan", "g_l1", "d_real", "learning_rate"} <= set(run.columns)
+    found = list(run.checkpoints.order_by("step"))
+    assert [each.step for each in found] == [4, 8, 12]
+    for each in found:
+        assert each.size_bytes == sum(len(read(file["key"])) for file in each.files.values())
+        assert "map2sat" in each.measures["directions"]
+        with Image.open(io.BytesIO(read(each.sheets["map2sat"]))) as sheet:
+            assert sheet.size == (512, 256)
+    assert json.loads(read(run.files["split.json"]))
+    assert any(name.startswith("tensorboard/") for name in run.files)
+    assert {"input-map2sat", "target-map2sat"} <= set(run.files)
+    assert run.facts["images"] > 0
+    assert [note.kind for note in run.notes.all()][:2] == ["queued", "started"]
+    assert [path.name for path in work_dir.iterdir()] == ["datasets"]
+    keys = set(walk("runs")) | set(walk("checkpoints"))
+    named = set(run.storage_keys) | {key for each in found for key in each.storage_keys}
+    assert keys == named
+    run_delete(run=run)
+    assert set(walk("runs")) | set(walk("checkpoints")) == set()
+
+
+def test_a_killed_child_is_followed_by_one_that_ends_the_same(
+    start: Callable[..., TrainingRun], settings: Settings
+) -> None:
+    settings.JOB_PROGRESS_SECONDS = 0.05
+    calm = worked_on(start(steps=30, checkpoint_every=5))
+    run = start(steps=30, checkpoint_every=5)
+
+    def kill() -> None:
+        os.kill(child_of_this_process(), signal.SIGKILL)
+
+    killer = when(lambda: run.checkpoints.filter(step__gte=5).exists(), kill)
+    worked_on(run)
+    killer.join()
+    assert run.state == JobState.QUEUED, run.error_details
+    assert "killed" in run.notes.get(kind="died").message
+    kept = run.checkpoints.order_by("-step").first()
+    assert kept is not None
+    worked_on(run)
+    assert (run.state, run.error_details) == (JobState.SUCCEEDED, "")
+    assert run.resumed_step == kept.step > 0
+    assert steps_logged(run) == list(range(1, 31))
+    assert final_weights(run) == final_weights(calm)
+
+
+def test_a_child_that_dies_twice_at_one_step_is_given_up(
+    start: Callable[..., TrainingRun], settings: Settings
+) -> None:
+    run = start(steps=100_000, checkpoint_every=100_000, log_every=100_000)
+    for expected in (JobState.QUEUED, JobState.FAILED):
+        killer = when(child_of_this_process, lambda: os.kill(child_of_this_process(), signal.SIGKILL))
+        worked_on(run)
+        killer.join()
+        assert run.state == expected
+    assert run.error_code == "died_twice"
+    assert "twice at step 0" in run.error_message
+
+
+def test_paused_it_frees_the_worker_and_goes_on_where_it_was(
+    start: Callable[..., TrainingRun], carol: User, settings: Settings
+) -> None:
+    settings.JOB_PROGRESS_SECONDS = 0.05
+    run = start(steps=2_000, checkpoint_every=1_000)
+    asking = when(
+        lambda: TrainingRun.objects.filter(pk=run.pk, step__gt=3).exists(),
+        lambda: run_pause(run=TrainingRun.objects.get(pk=run.pk), by=carol),
+    )
+    worked_on(run)
+    asking.join()
+    assert (run.state, run.is_paused, run.wish) == (JobState.QUEUED, True, "")
+    saved = run.checkpoints.get()
+    assert 3 < saved.step < 1_000
+    job_reconcile(model=TrainingRun)
+    assert worked_on(run).is_paused  # nobody takes it
+    TrainingRun.objects.filter(pk=run.pk).update(config={**run.config, "steps": saved.step + 5})
+    assert run_resume(run=run, by=carol)
+    worked_on(run)
+    assert (run.state, run.resumed_step, run.step) == (JobState.SUCCEEDED, saved.step, saved.step + 5)
+    assert steps_logged(run) == list(range(1, saved.step + 6))
+
+
+def test_ended_early_it_keeps_what_it_has_and_can_get_more(
+    start: Callable[..., TrainingRun], carol: User, settings: Settings
+) -> None:
+    settings.JOB_PROGRESS_SECONDS = 0.05
+    run = start(steps=5_000, checkpoint_every=5_000)
+    asking = when(
+        lambda: TrainingRun.objects.filter(pk=run.pk, step__gt=3).exists(),
+        lambda: run_finish(run=TrainingRun.objects.get(pk=run.pk), by=carol),
+    )
+    worked_on(run)
+    asking.join()
+    assert run.state == JobState.SUCCEEDED
+    saved = run.checkpoints.get()
+    assert saved.step == run.step < 5_000
+    run_extend(run=run, by=carol, steps=saved.step + 3)
+    worked_on(run)
+    assert (run.state, run.step, run.resumed_step) == (JobState.SUCCEEDED, saved.step + 3, saved.step)
+
+
+def test_cancelled_it_ends_within_seconds(
+    start: Callable[..., TrainingRun], carol: User, settings: Settings
+) -> None:
+    settings.JOB_PROGRESS_SECONDS = 0.05
+    run = start(steps=100_000, checkpoint_every=50_000)
+    asked: list[float] = []
+
+    def cancel() -> None:
+        asked.append(time.monotonic())
+        run_cancel(run=TrainingRun.objects.get(pk=run.pk), by=carol)
+
+    asking = when(lambda: TrainingRun.objects.filter(pk=run.pk, step__gt=3).exists(), cancel)
+    worked_on(run)
+    asking.join()
+    assert run.state == JobState.CANCELLED
+    assert child_of_this_process() == 0
+    assert [note.kind for note in run.notes.filter(by=carol)] == ["queued", "cancel"]
+
+
+def test_a_deleted_run_leaves_nothing(start: Callable[..., TrainingRun], settings: Settings) -> None:
+    settings.JOB_PROGRESS_SECONDS = 0.05
+    run = start(steps=100_000, checkpoint_every=20)
+    deleting = when(
+        lambda: run.checkpoints.filter(step__gte=20).exists(),
+        lambda: run_delete(run=TrainingRun.objects.get(pk=run.pk)),
+    )
+    tasks.train(str(run.pk))
+    deleting.join()
+    assert not TrainingRun.objects.exists()
+    assert set(walk("runs")) | set(walk("checkpoints")) == set()
+
+
+def test_curves_grow_by_few_rows(start: Callable[..., TrainingRun]) -> None:
+    run = worked_on(start(steps=40, checkpoint_every=40, log_every=1))
+    assert run.chunks.count() == 1

@@ -1,0 +1,138 @@
+"""Writes on training runs by people."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+
+from accounts.models import User
+from jobs.models import JobState
+from jobs.services import job_cancel, job_enqueue, job_hold, job_release, job_retry
+from mapgan.config import ConfigError, TrainConfig
+from training_jobs.models import DatasetVersion, RunNote, TrainingRun, Wish
+from translator.storage import remove
+
+
+class RunRefused(Exception):  # noqa: N818 - it names an outcome
+    """It cannot be started or changed like this.
+
+    Attributes:
+        field: the setting at fault; empty when it is not one of them.
+    """
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def run_start(
+    *,
+    by: User,
+    name: str,
+    dataset_version: DatasetVersion,
+    config: TrainConfig,
+    cloned_from: TrainingRun | None = None,
+) -> TrainingRun:
+    """Queue a training.
+
+    Raises:
+        RunRefused: the dataset has not been examined well, or has no pictures to train on.
+    """
+    if dataset_version.state != JobState.SUCCEEDED:
+        raise RunRefused("This dataset is not ready to be trained on.", field="dataset_version")
+    if not dataset_version.pairs:
+        raise RunRefused("This dataset has no usable pictures.", field="dataset_version")
+    # Which half is A was said when the pictures were brought.
+    config = TrainConfig.from_dict({**config.to_dict(), "a_side": dataset_version.a_side})
+    with transaction.atomic():
+        run = TrainingRun.objects.create(
+            name=name,
+            dataset_version=dataset_version,
+            config=config.to_dict(),
+            created_by=by,
+            cloned_from=cloned_from,
+        )
+        _note(run, by, "queued", "Queued.")
+        job_enqueue(job=run)
+    return run
+
+
+def run_pause(*, run: TrainingRun, by: User) -> bool:
+    """Keep it from going on until `run_resume`; a running one saves first. False when it has finished."""
+    changed = job_hold(job=run)
+    if changed:
+        _note(run, by, "paused", "Paused before it began.")
+    else:
+        changed = bool(TrainingRun.objects.filter(pk=run.pk, state=JobState.RUNNING).update(wish=Wish.PAUSE))
+        if changed:
+            _note(run, by, "pause", "Asked to pause.")
+    run.refresh_from_db()
+    return changed
+
+
+def run_resume(*, run: TrainingRun, by: User) -> bool:
+    """Let a paused run go on, or try a failed or cancelled one again from its last checkpoint."""
+    changed = job_release(job=run) or job_retry(job=run)
+    if changed:
+        TrainingRun.objects.filter(pk=run.pk).update(wish="", failed_step=None)
+        _note(run, by, "resume", "Asked to go on.")
+    run.refresh_from_db()
+    return changed
+
+
+def run_finish(*, run: TrainingRun, by: User) -> bool:
+    """End a running one early and well, with a checkpoint of where it is. False when it does not run."""
+    changed = bool(TrainingRun.objects.filter(pk=run.pk, state=JobState.RUNNING).update(wish=Wish.FINISH))
+    if changed:
+        _note(run, by, "finish", "Asked to end early and to keep what it has.")
+    run.refresh_from_db()
+    return changed
+
+
+def run_cancel(*, run: TrainingRun, by: User) -> bool:
+    """Stop it at once; its checkpoints stay. False when it has finished."""
+    changed = job_cancel(job=run)
+    if changed:
+        _note(run, by, "cancel", "Cancelled.")
+    return changed
+
+
+def run_extend(*, run: TrainingRun, by: User, steps: int) -> None:
+    """More steps for a run that is complete or ended early; it goes on from its last checkpoint.
+
+    Raises:
+        RunRefused: it is at work, has no checkpoint, or the number is not larger.
+    """
+    if steps <= run.step:
+        raise RunRefused(f"It has made {run.step:,} steps; choose a larger number.", field="steps")
+    if not run.checkpoints.exists():
+        raise RunRefused("It has no checkpoint to go on from.")
+    try:
+        config = TrainConfig.from_dict({**run.config, "steps": steps})
+    except ConfigError as error:
+        raise RunRefused(str(error), field="steps") from error
+    with transaction.atomic():
+        finished = TrainingRun.objects.filter(pk=run.pk, state=JobState.SUCCEEDED)
+        if not finished.update(state=JobState.CANCELLED, config=config.to_dict()):
+            raise RunRefused("Only a run that has ended can get more steps.")
+        job_retry(job=run)
+        _note(run, by, "extend", f"{steps:,} steps in all.")
+
+
+def run_delete(*, run: TrainingRun) -> None:
+    """Delete it in any state, with its checkpoints and all files. Its worker notices at its heartbeat."""
+    with transaction.atomic():
+        row = TrainingRun.objects.select_for_update().filter(pk=run.pk).first()
+        if row is None:
+            return
+        keys = row.storage_keys + [key for each in row.checkpoints.all() for key in each.storage_keys]
+        row.delete()
+        transaction.on_commit(partial(remove, keys))
+
+
+def _note(run: TrainingRun, by: User, kind: str, message: str) -> RunNote:
+    """Who did what: the run's audit trail."""
+    fields: dict[str, Any] = {"attempt": run.attempt, "step": run.step}
+    return RunNote.objects.create(run=run, by=by, kind=kind, message=message, **fields)
