@@ -112,7 +112,7 @@ storage_watch = StorageWatch()
 
 def parts_at_work(broker: redis.Redis) -> dict[str, int]:
     """How many workers of each kind, and beats, signed the presence list lately."""
-    counts = {"translate": 0, "data": 0, "maintenance": 0, "beat": 0}
+    counts = {"translate": 0, "data": 0, "train": 0, "maintenance": 0, "beat": 0}
     for name, age in presence.heard_of(broker).items():
         role = name.partition("@")[0]
         if role in counts and age <= presence.fresh_seconds(name):

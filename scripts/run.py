@@ -32,6 +32,7 @@ NAMES = {
     "web": "the web server",
     "translate": "the translate worker",
     "data": "the data worker",
+    "train": "the train worker",
     "maintenance": "the maintenance worker",
     "beat": "the scheduler",
     "broker": "the broker",

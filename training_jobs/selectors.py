@@ -9,7 +9,7 @@ from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 
 from accounts.models import User
 from jobs.models import ACTIVE_STATES, JobState
-from training_jobs.models import Dataset, DatasetVersion, Upload
+from training_jobs.models import Dataset, DatasetVersion, TrainingRun, Upload
 
 Person = User | AnonymousUser
 
@@ -56,6 +56,22 @@ def version_visible(*, user: Person, version_id: uuid.UUID) -> DatasetVersion:
 def versions_ready() -> QuerySet[DatasetVersion]:
     """What can be trained on."""
     return DatasetVersion.objects.filter(state=JobState.SUCCEEDED).select_related("dataset")
+
+
+def runs_visible(user: Person) -> QuerySet[TrainingRun]:
+    """Every run, newest first; none for anybody but staff."""
+    if not may_train(user):
+        return TrainingRun.objects.none()
+    return TrainingRun.objects.select_related("dataset_version__dataset", "created_by")
+
+
+def run_visible(*, user: Person, run_id: uuid.UUID) -> TrainingRun:
+    """One run.
+
+    Raises:
+        TrainingRun.DoesNotExist: there is none, or none for this person.
+    """
+    return runs_visible(user).get(pk=run_id)
 
 
 def upload_owned(*, user: Person, upload_id: uuid.UUID) -> Upload:

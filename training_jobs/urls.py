@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from training_jobs.views import datasets, uploads
+from training_jobs.views import datasets, runs, uploads
 
 patterns = [
     path("datasets/", datasets.index, name="datasets"),
@@ -18,6 +18,16 @@ patterns = [
     path("versions/<uuid:version_id>/sheets/<slug:kind>/", datasets.sheet, name="version-sheet"),
     path("versions/<uuid:version_id>/cancel/", datasets.cancel, name="version-cancel"),
     path("versions/<uuid:version_id>/retry/", datasets.retry, name="version-retry"),
+    path("runs/", runs.index, name="runs"),
+    path("runs/new/", runs.new, name="run-new"),
+    path("runs/costs/", runs.costs, name="run-costs"),
+    path("runs/<uuid:run_id>/", runs.detail, name="run"),
+    path("runs/<uuid:run_id>/status/", runs.status, name="run-status"),
+    path("runs/<uuid:run_id>/curves/", runs.curve_data, name="run-curves"),
+    path("runs/<uuid:run_id>/samples/<slug:name>/", runs.samples, name="run-samples"),
+    path("runs/<uuid:run_id>/extend/", runs.extend, name="run-extend"),
+    path("runs/<uuid:run_id>/delete/", runs.delete, name="run-delete"),
+    path("runs/<uuid:run_id>/<slug:action>/", runs.act, name="run-act"),
     path("uploads/", uploads.begin, name="uploads"),
     path("uploads/<uuid:upload_id>/", uploads.upload, name="upload"),
 ]

@@ -25,6 +25,7 @@ PROGRAMS = {
     "web": "mapgan:web",
     "translate": "mapgan:translate",
     "data": "mapgan:data",
+    "train": "mapgan:train",
     "maintenance": "mapgan:maintenance",
     "beat": "mapgan:beat",
     "broker": "broker",

@@ -21,11 +21,11 @@ def percent(share: float) -> int:
 
 
 @register.filter
-def duration(span: timedelta | None) -> str:
+def duration(length: timedelta | None) -> str:
     """How long something took, to two parts at most: ``0.8 s``, ``42 s``, ``3 min 5 s``, ``2 h 10 min``."""
-    if span is None:
+    if length is None:
         return ""
-    seconds = span.total_seconds()
+    seconds = length.total_seconds()
     if seconds < 10:
         return f"{seconds:.1f} s"
     minutes, whole = divmod(round(seconds), 60)
@@ -33,6 +33,12 @@ def duration(span: timedelta | None) -> str:
         return f"{whole} s"
     hours, minutes = divmod(minutes, 60)
     return f"{minutes} min {whole} s" if hours == 0 else f"{hours} h {minutes} min"
+
+
+@register.filter
+def span(seconds: float | None) -> str:
+    """So many seconds, as `duration` says it."""
+    return duration(None if seconds is None else timedelta(seconds=seconds))
 
 
 @register.filter

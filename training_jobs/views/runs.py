@@ -1,0 +1,234 @@
+"""Training runs: the list, the launch, one of them live, and what people do to them."""
+
+from __future__ import annotations
+
+import json
+import math
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.cache import patch_cache_control
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from jobs.selectors import queue_position
+from mapgan.config import ConfigError
+from mapgan.presets import preset
+from training_jobs import curves
+from training_jobs.estimates import estimate
+from training_jobs.models import TrainingRun
+from training_jobs.run_forms import ExtendForm, RunForm, StartForm
+from training_jobs.selectors import run_visible, runs_visible
+from training_jobs.services.runs import (
+    RunRefused,
+    run_cancel,
+    run_delete,
+    run_extend,
+    run_finish,
+    run_pause,
+    run_resume,
+)
+from training_jobs.views.common import staff_of, staff_only
+from translator.downloads import object_response
+from translator.views.common import PAGE_SIZE, go, storage_errors
+
+POINTS = 2_000  # rows of one answer: about what a wide screen has pixels
+NOTES = 200
+
+
+@staff_only
+@require_safe
+def index(request: HttpRequest) -> HttpResponse:
+    """Every run, newest first."""
+    page = Paginator(runs_visible(request.user), PAGE_SIZE).get_page(request.GET.get("page"))
+    return render(request, "training/runs.html", {"page": page})
+
+
+@staff_only
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: HttpRequest) -> HttpResponse:
+    """Launch a run, from a preset or from another run (``?clone=ID``)."""
+    user = staff_of(request)
+    parent = _parent(request)
+    sent = request.POST if request.method == "POST" else None
+    config = parent.settings if parent is not None else StartForm(sent or request.GET).config()
+    form = RunForm(sent, user=user, start=config, cloned_from=parent)
+    if request.method == "POST":
+        run = form.save()
+        if run is not None:
+            return go(request, run.get_absolute_url())
+    starts = StartForm(initial={"model": config.model, "preset": config.preset})
+    context = {"form": form, "start": config, "parent": parent, "starts": starts}
+    return render(request, "training/run_new.html", context, status=422 if sent is not None else 200)
+
+
+@staff_only
+@require_POST
+def costs(request: HttpRequest) -> HttpResponse:
+    """What the run in the form would cost, as a fragment."""
+    parent = _parent(request)
+    config = parent.settings if parent is not None else StartForm(request.POST).config()
+    form = RunForm(request.POST, user=staff_of(request), start=config)
+    form.is_valid()
+    found = estimate(form.config, runs_visible(request.user)) if form.config else None
+    return render(request, "training/_estimate.html", {"estimate": found})
+
+
+@staff_only
+@require_safe
+def detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+    """One run."""
+    return render(request, "training/run.html", _context(_run(request, run_id)))
+
+
+@staff_only
+@require_safe
+def status(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+    """How far it is, its alarms and its story, as a fragment that asks again while more will come."""
+    return render(request, "training/_run_live.html", _context(_run(request, run_id)))
+
+
+@staff_only
+@require_safe
+def curve_data(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+    """Curves as columns: ``{"columns": [...], "steps": [...], "values": [[...], ...], "step": n}``.
+
+    ``from`` and ``to`` narrow the steps, so that a zoom gets its own points; ``points`` is how many at most.
+    """
+    run = _run(request, run_id)
+    first, last = (_number(request, name) for name in ("from", "to"))
+    chunks = run.chunks.all()
+    if first is not None:
+        chunks = chunks.filter(last_step__gte=first)
+    if last is not None:
+        chunks = chunks.filter(first_step__lte=last)
+    packed = [(bytes(data), rows) for data, rows in chunks.values_list("data", "rows")]
+    steps, values = curves.join(packed, len(run.columns))
+    low, high = first or 0, last if last is not None else 2**32 - 1
+    inside = (steps >= low) & (steps <= high)
+    points = min(max(_number(request, "points") or POINTS, 50), POINTS)
+    steps, values = curves.thin(steps[inside], values[inside], points)
+    columns = [list(map(_short, column)) for column in values.T.tolist()]
+    data = {"columns": run.columns, "steps": steps.tolist(), "values": columns, "step": run.step}
+    response = JsonResponse(data)
+    patch_cache_control(response, private=True, no_store=True)
+    return response
+
+
+@staff_only
+@require_safe
+@storage_errors
+def samples(request: HttpRequest, run_id: uuid.UUID, name: str) -> HttpResponseBase:
+    """A sheet of samples: ``input-DIRECTION``, ``target-DIRECTION``, or ``STEP-DIRECTION``."""
+    run = _run(request, run_id)
+    which, _, direction = name.partition("-")
+    if which.isdecimal() and len(which) < 10:
+        checkpoint = run.checkpoints.filter(step=int(which)).first()
+        key = checkpoint.sheets.get(direction, "") if checkpoint else ""
+    else:
+        key = run.files.get(name, "") if which in ("input", "target") else ""
+    if not key:
+        raise Http404
+    return object_response(request, key, content_type="image/webp", filename=f"{name}.webp")
+
+
+@staff_only
+@require_POST
+@storage_errors
+def act(request: HttpRequest, run_id: uuid.UUID, action: str) -> HttpResponse:
+    """Pause, resume, finish, cancel."""
+    run, user = _run(request, run_id), staff_of(request)
+    actions = {"pause": run_pause, "resume": run_resume, "finish": run_finish, "cancel": run_cancel}
+    if action not in actions:
+        raise Http404
+    if not actions[action](run=run, by=user):
+        messages.info(request, "That is not possible any more: look at where the run stands now.")
+    return redirect(run.get_absolute_url())
+
+
+@staff_only
+@require_POST
+def extend(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+    """More steps."""
+    run = _run(request, run_id)
+    form = ExtendForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Give the number of steps in all.")
+    else:
+        try:
+            run_extend(run=run, by=staff_of(request), steps=form.cleaned_data["steps"])
+        except RunRefused as refusal:
+            messages.error(request, str(refusal))
+    return redirect(run.get_absolute_url())
+
+
+@staff_only
+@require_http_methods(["GET", "HEAD", "POST"])
+@storage_errors
+def delete(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+    """Ask, then delete it with its checkpoints and files."""
+    run = _run(request, run_id)
+    if request.method != "POST":
+        context = {"run": run, "checkpoints": run.checkpoints.count()}
+        return render(request, "training/run_delete.html", context)
+    run_delete(run=run)
+    messages.success(request, f"The run {run.name} and its files are deleted.")
+    return redirect("training:runs")
+
+
+def _run(request: HttpRequest, run_id: uuid.UUID) -> TrainingRun:
+    try:
+        return run_visible(user=request.user, run_id=run_id)
+    except TrainingRun.DoesNotExist:
+        raise Http404 from None
+
+
+def _parent(request: HttpRequest) -> TrainingRun | None:
+    """The run to clone, if one is named."""
+    named = request.POST.get("clone") or request.GET.get("clone")
+    if not named:
+        return None
+    try:
+        return _run(request, uuid.UUID(named))
+    except ValueError:
+        raise Http404 from None
+
+
+def _number(request: HttpRequest, name: str) -> int | None:
+    text = request.GET.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
+
+
+def _short(value: float) -> float | None:
+    """Six digits, as many as a float32 has; JSON has no NaN."""
+    return None if math.isnan(value) else float(f"{value:.6g}")
+
+
+def _context(run: TrainingRun) -> dict[str, Any]:
+    """What a run's page and its fragment show."""
+    checkpoints = list(run.checkpoints.order_by("step"))
+    directions = sorted({direction for each in checkpoints for direction in each.sheets})
+    return {
+        "run": run,
+        "position": queue_position(job=run),
+        "checkpoints": checkpoints,
+        "directions": directions,
+        "steps_drawn": json.dumps([each.step for each in checkpoints if each.sheets]),
+        "notes": run.notes.select_related("by").order_by("-id")[:NOTES],
+        "disk_bytes": sum(each.size_bytes for each in checkpoints),
+        "is_live": run.is_active and not run.is_paused,
+        "changed": _changed(run),
+    }
+
+
+def _changed(run: TrainingRun) -> list[tuple[str, Any, Any]]:
+    """Settings in which the run differs from its preset."""
+    try:
+        start = preset(str(run.config["preset"]), model=str(run.config["model"])).to_dict()
+    except (ConfigError, KeyError):
+        return []
+    return [(name, value, start[name]) for name, value in run.config.items() if start.get(name) != value]
