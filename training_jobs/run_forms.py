@@ -103,7 +103,7 @@ class RunForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """The library's own validation has the last word."""
         cleaned: dict[str, Any] = super().clean() or {}
-        if not self.errors:
+        if set(self.errors) <= {"name", "dataset_version"}:  # what it costs does not depend on these
             values = {name: cleaned[name] for names in self.groups.values() for name in names}
             try:
                 self.config = TrainConfig.from_dict({**self.start.to_dict(), **values})
