@@ -200,4 +200,10 @@ def _progress(number: int, rounds: int, outcome: Outcome) -> str:
 def _pinned(threads: int) -> dict[str, str]:
     """The environment that gives every library the same number of threads."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
-    return {**dict.fromkeys(names, str(threads)), "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
+    brief = {"OPENBLAS_THREAD_TIMEOUT": "20"}  # 2^20 cycles of spinning after a product; 2^26 by itself
+    return {
+        **dict.fromkeys(names, str(threads)),
+        **brief,
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "PYTHONUNBUFFERED": "1",
+    }

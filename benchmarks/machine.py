@@ -21,14 +21,37 @@ def describe() -> str:
             line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line
         ]
         model = names[0] if names else model
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     system = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
-    return f"{model}, {cores} cores, {system}"
+    return f"{model}, {cores()} cores, {system}"
 
 
 def load() -> str:
     """How busy the machine already was: a benchmark beside other work measures the other work."""
     return f"load average before the start: {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+
+
+def busy_share(seconds: float = 2.0) -> float:
+    """Share of all cores that other programs use just now, 0 to 1; 0 where the system does not tell."""
+    before = _processor_ticks()
+    time.sleep(seconds)
+    after = _processor_ticks()
+    if before is None or after is None or after[1] == before[1]:
+        return 0.0
+    return 1.0 - (after[0] - before[0]) / (after[1] - before[1])
+
+
+def _processor_ticks() -> tuple[int, int] | None:
+    """Idle ticks and all ticks of all cores since the start of the system."""
+    file = Path("/proc/stat")
+    if not file.is_file():
+        return None
+    ticks = [int(number) for number in file.read_text().splitlines()[0].split()[1:]]
+    return ticks[3] + ticks[4], sum(ticks[:8])  # idle and waiting for a disk; guests are in user already
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def sgemm_gflops(size: int = 1536, repeats: int = 7) -> float:

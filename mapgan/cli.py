@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import click
 
-from mapgan import cli_doctor, cli_inspect, cli_serve, cli_sheet, cli_train
+from mapgan import cli_doctor, cli_evaluate, cli_inspect, cli_serve, cli_sheet, cli_train
 
 
 def _version() -> str:
@@ -34,6 +34,7 @@ def main() -> None:
 
 for command in (
     cli_train.train,
+    *cli_evaluate.COMMANDS,
     *cli_inspect.COMMANDS,
     *cli_serve.COMMANDS,
     *cli_doctor.COMMANDS,

@@ -1,4 +1,4 @@
-"""``mapgan inspect`` and ``mapgan evaluate``: what a run or a file is, and how good it is."""
+"""``mapgan inspect``: what a run, a checkpoint, a file or a preset is."""
 
 from __future__ import annotations
 
@@ -9,21 +9,8 @@ from typing import Any
 
 import click
 
-from mapgan.config import MODELS, ConfigError, TrainConfig, parse_direction
+from mapgan.config import MODELS, TrainConfig
 from mapgan.presets import PRESETS, preset
-
-TABLE = (
-    "l1",
-    "rmse",
-    "psnr",
-    "ssim",
-    "acc5",
-    "acc10",
-    "palette_miou",
-    "sharpness_ratio",
-    "spectrum_distance",
-)
-"""The measures of the printed table, in this order; the JSON has them all."""
 
 
 @click.command()
@@ -127,67 +114,6 @@ def _inspect_file(path: Path) -> dict[str, Any]:
         raise click.ClickException(f"{path}: {error}") from error
 
 
-@click.command()
-@click.option(
-    "--generator",
-    required=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="ONNX file.",
-)
-@click.option("--data", required=True, type=click.Path(path_type=Path, exists=True), help="Folder of pairs.")
-@click.option("--tiles", type=click.Path(path_type=Path), help="Tiles of train/ to judge on [default: val/].")
-@click.option("--direction", metavar="DIR", help="Refuse a generator of the other direction.")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of an operation [default: all cores].")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the measures here, too.")
-def evaluate(
-    *,
-    generator: Path,
-    data: Path,
-    tiles: Path | None,
-    direction: str | None,
-    threads: int | None,
-    json_file: Path | None,
-) -> None:
-    """Measure a generator on tiles it was not trained on, beside two baselines.
-
-    The baselines are the median colour of the training targets and the input copied. What each
-    measure means is defined in docs and in the source, mapgan/metrics.py.
-
-    \b
-    Example:
-      mapgan evaluate --generator a.onnx --data maps --tiles holdout.tsv --direction map2sat
-    """
-    from mapgan.datasets import DatasetError
-    from mapgan.inference import Generator, InferenceError
-    from mapgan.scoring import score
-
-    try:
-        loaded = Generator(generator, threads=threads)
-        if direction is not None and parse_direction(direction) != loaded.card.direction:
-            raise click.UsageError(f"{generator} translates {loaded.card.direction}, not {direction}")
-        result = score(loaded, data, tiles)
-        if json_file is not None:
-            json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from error
-    except (DatasetError, InferenceError, OSError) as error:
-        raise click.ClickException(str(error)) from error
-    held_out = result.pop("held_out")
-    click.echo(f"{held_out['tiles']} tiles of {held_out['list']}, {loaded.card.direction}")
-    _print_table(result)
-
-
-def _print_table(rows: dict[str, dict[str, Any]]) -> None:
-    """A measure a line, a column for the generator and each baseline."""
-    shown = [name for name in TABLE if any(name in row for row in rows.values())]
-    click.echo(" " * 18 + "".join(f"{title:>16}" for title in rows))
-    for name in shown:
-        cells = (row.get(name) for row in rows.values())
-        click.echo(
-            f"{name:18}" + "".join(f"{'-' if cell is None else format(cell, '.4g'):>16}" for cell in cells)
-        )
-
-
 def _print_tree(values: dict[str, Any], indent: int = 0) -> None:
     """Nested values as indented lines."""
     for name, value in values.items():
@@ -198,4 +124,4 @@ def _print_tree(values: dict[str, Any], indent: int = 0) -> None:
             click.echo(f"{' ' * indent}{name}: {value}")
 
 
-COMMANDS: list[click.Command] = [inspect, evaluate]
+COMMANDS: list[click.Command] = [inspect]

@@ -1,4 +1,4 @@
-"""``mapgan export`` and ``mapgan translate``: from a checkpoint to a generator file, and its use.
+"""``mapgan export``: from a checkpoint to a generator file, and what such a file is.
 
 Frameworks are imported inside the commands, so ``mapgan --help`` is quick.
 """
@@ -6,30 +6,20 @@ Frameworks are imported inside the commands, so ``mapgan --help`` is quick.
 from __future__ import annotations
 
 import dataclasses
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from PIL import Image
 
 from mapgan.card import CardError, GeneratorCard, read_card
+from mapgan.cli_translate import bar, explained, translate
 from mapgan.config import ConfigError, TrainConfig, parse_direction
-from mapgan.imageio import ImageError, decode, encode_png
 from mapgan.onnxfile import OnnxFileError, count_weights
 from mapgan.presets import PRESETS, preset
 
 if TYPE_CHECKING:
-    from mapgan.inference import Generator
     from mapgan.onnxgraph import Precision
 
-EXIT_SOME_FAILED = 3
-"""Of ``translate``: the generator works, but some images could not be translated."""
-
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"})
 MAX_PARITY = {"fp32": 0.005, "fp16": 0.1}
 """Largest difference from Keras, on the scale [-1, 1], with which a file is written."""
 
@@ -97,7 +87,7 @@ def export(
     from mapgan.export import ExportError, export_generator
     from mapgan.inference import InferenceError
 
-    with _explained(CheckpointError, CardError, ExportError, InferenceError, DatasetError, OSError):
+    with explained(CheckpointError, CardError, ExportError, InferenceError, DatasetError, OSError):
         network, config, step = load_generator(source, ema=not no_ema, direction=direction)
         draft = _draft(config, step, out, **texts)
         trial = out.with_name(f".{out.name}.trial")  # it bears the real name once it has proved itself
@@ -121,11 +111,10 @@ def export(
 
 def _measure(path: Path, data: Path, tiles: Path | None) -> dict[str, Any]:
     """The figures of a generator file, with a progress bar."""
-    from mapgan.inference import Generator
     from mapgan.scoring import score
 
-    with _bar("measuring") as report:
-        return score(Generator(path), data, tiles, on_progress=report)
+    with bar("measuring") as report:
+        return score(path, data, tiles, on_progress=report)
 
 
 def _draft(config: TrainConfig, step: int, out: Path, **texts: str | None) -> GeneratorCard:
@@ -180,94 +169,6 @@ def _check_parity(network: Any, path: Path, card: GeneratorCard) -> float:
     return difference
 
 
-@click.command()
-@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option(
-    "--generator", required=True, type=click.Path(path_type=Path), help="A file of `mapgan export`."
-)
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="A folder, or a .png for one image."
-)
-@click.option(
-    "--noise", "seed", type=click.IntRange(min=0), metavar="SEED", help="Dropout noise of this seed."
-)
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads. [default: all cores]")
-@click.option("--max-megapixels", type=click.FloatRange(min=0.001), default=300.0, show_default=True)
-def translate(
-    *, sources: tuple[Path, ...], generator: Path, out: Path, seed: int | None, threads: int | None,
-    max_megapixels: float,
-) -> None:  # fmt: skip
-    """Translate images: PNG, JPEG, WebP and TIFF in, PNG of exactly the same size out.
-
-    SOURCES are files, or folders that are searched with all their subfolders. Exit code 0: all done;
-    1: nothing could be done; 2: wrong use; 3: some images could not be translated (they are named).
-
-    \b
-    Examples:
-      mapgan translate map.png --generator city.onnx --out satellite.png
-      mapgan translate tiles/ --generator city.onnx --out translated/
-    """
-    jobs = list(_plan(sources, out))
-    from mapgan.inference import Generator, InferenceError
-
-    with _explained(InferenceError):
-        loaded = Generator(generator, threads=threads)
-    if seed is not None and not loaded.card.noise:
-        raise click.UsageError(f"{generator} has no noise; export it with --noise to have it.")
-    failed, max_pixels = 0, round(max_megapixels * 1e6)
-    Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow's own limit, for the process; ours is checked before it
-    for source, target in jobs:
-        try:
-            _translate_one(loaded, source, target, seed, max_pixels)
-        except (ImageError, InferenceError, OSError) as error:
-            failed += 1
-            click.echo(f"{source}: {error}", err=True)
-    if failed:
-        click.echo(f"{failed} of {len(jobs)} images could not be translated.", err=True)
-        sys.exit(EXIT_SOME_FAILED if failed < len(jobs) else 1)
-
-
-def _plan(sources: tuple[Path, ...], out: Path) -> Iterator[tuple[Path, Path]]:
-    """Which file becomes which; wrong combinations are found before any work."""
-    single = out.suffix.lower() == ".png" and not out.is_dir()
-    if single and (len(sources) != 1 or sources[0].is_dir()):
-        raise click.UsageError("--out must be a folder when there is more than one image.")
-    taken: dict[Path, Path] = {}
-    for source in sources:
-        files = sorted(_images_below(source)) if source.is_dir() else [source]
-        if not files:
-            raise click.UsageError(f"There are no images in {source} ({', '.join(sorted(IMAGE_SUFFIXES))}).")
-        for file in files:
-            relative = file.relative_to(source) if source.is_dir() else Path(file.name)
-            target = out if single else out / relative.with_suffix(".png")
-            if target in taken:
-                raise click.UsageError(f"{taken[target]} and {file} would both become {target}.")
-            if target.resolve() == file.resolve():
-                raise click.UsageError(f"{file} would be overwritten. Choose another --out.")
-            taken[target] = file
-            yield file, target
-
-
-def _images_below(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
-
-
-def _translate_one(
-    generator: Generator, source: Path, target: Path, seed: int | None, max_pixels: int
-) -> None:
-    start = time.perf_counter()
-    data = source.read_bytes()
-    decoded = decode(data, max_bytes=max(len(data), 1), max_pixels=max_pixels)  # the user's own files
-    with _bar(source.name) as report:
-        result = generator.translate(decoded.rgb, seed=seed, on_progress=report)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
-    part.write_bytes(encode_png(result))
-    part.replace(target)
-    seconds = time.perf_counter() - start
-    click.echo(f"{source} -> {target}  {decoded.width}x{decoded.height}  {seconds:.2f} s")
-
-
 def inspect_file(path: Path) -> dict[str, Any]:
     """What a generator file is, as JSON values.
 
@@ -292,22 +193,6 @@ def inspect_file(path: Path) -> dict[str, Any]:
         "parameters": parameters,
         "card": dataclasses.asdict(card),
     }
-
-
-@contextmanager
-def _explained(*errors: type[Exception]) -> Iterator[None]:
-    """Turns errors that have a message for people into that message and exit code 1."""
-    try:
-        yield
-    except errors as error:
-        raise click.ClickException(str(error)) from error
-
-
-@contextmanager
-def _bar(label: str) -> Iterator[Callable[[float], None]]:
-    """A progress bar on a terminal, nothing elsewhere; yields what takes the finished share."""
-    with click.progressbar(length=1000, label=label, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
-        yield lambda share: bar.update(round(share * 1000) - bar.pos)
 
 
 COMMANDS: list[click.Command] = [export, translate]

@@ -44,18 +44,17 @@ class Draws:
         self._offsets = np.uint64(offsets)
         self._flip = flip
         self._seed = tuple(seed)
-        self._block = -1
-        self._draws: list[Draw] = []
-        self._epoch = -1
-        self._order: npt.NDArray[np.int64] = np.empty(0, np.int64)
+        # each kept with its number in one object: several threads may ask
+        self._block: tuple[int, list[Draw]] = (-1, [])
+        self._order: tuple[int, npt.NDArray[np.int64]] = (-1, np.empty(0, np.int64))
 
     def __getitem__(self, number: int) -> Draw:
         """The ``number``-th draw since the run began, from 0."""
         block, at = divmod(number, BLOCK)
-        if block != self._block:
-            self._draws = self._make(block)
-            self._block = block
-        return self._draws[at]
+        kept = self._block
+        if kept[0] != block:
+            kept = self._block = (block, self._make(block))
+        return kept[1][at]
 
     def _make(self, block: int) -> list[Draw]:
         """All draws of a block."""
@@ -68,11 +67,12 @@ class Draws:
     def _place(self, number: int) -> int:
         """The picture whose turn it is."""
         epoch, position = divmod(number, self._count)
-        if epoch != self._epoch:
+        kept = self._order
+        if kept[0] != epoch:
             # sorting random keys shuffles; equal keys, of 2**64, stay in order
-            self._order = np.argsort(_words((*self._seed, 0, epoch), self._count), kind="stable")
-            self._epoch = epoch
-        return int(self._order[position])
+            order = np.argsort(_words((*self._seed, 0, epoch), self._count), kind="stable")
+            kept = self._order = (epoch, order)
+        return int(kept[1][position])
 
 
 def cut(pictures: npt.NDArray[np.uint8], draw: Draw, out: npt.NDArray[np.uint8]) -> None:

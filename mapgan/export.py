@@ -13,8 +13,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from mapgan.config import TrainConfig
 from mapgan.inference import IMAGE_INPUT, IMAGE_OUTPUT, NOISE_KEY
 from mapgan.onnxfile import weights_sha256
 from mapgan.onnxgraph import ExportError, Precision, build_graph
+from mapgan.translating import at_test_time
 
 __all__ = ["ExportError", "Precision", "draft_card", "export_generator", "parity"]
 
@@ -147,33 +147,11 @@ def parity(network: keras.Model, path: Path, images: npt.NDArray[np.float32]) ->
         if entry.name != IMAGE_INPUT
     }
     largest = 0.0
-    with _test_time(network) as run:
+    with at_test_time(network) as run:
         for image in images:
             (written,) = session.run([IMAGE_OUTPUT], {IMAGE_INPUT: image[None], **still})
             largest = max(largest, float(np.abs(written - run(image[None])).max()))
     return largest
-
-
-@contextmanager
-def _test_time(network: keras.Model) -> Iterator[Any]:
-    """The network as Pix2Pix runs it at test time: dropout off, normalised by the image's own statistics.
-
-    For batch normalisation that is its training mode, which also moves the running averages; they are
-    put back afterwards.
-    """
-    batch_norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    dropouts = [layer for layer in network.layers if isinstance(layer, keras.layers.Dropout)]
-    rates = [layer.rate for layer in dropouts]
-    averages = [layer.get_weights() for layer in batch_norms]
-    try:
-        for layer in dropouts:
-            layer.rate = 0.0
-        yield lambda x: keras.ops.convert_to_numpy(network(x, training=bool(batch_norms)))
-    finally:
-        for layer, rate in zip(dropouts, rates, strict=True):
-            layer.rate = rate
-        for layer, weights in zip(batch_norms, averages, strict=True):
-            layer.set_weights(weights)
 
 
 def _write_atomically(out: Path, data: bytes) -> None:

@@ -151,7 +151,7 @@ def _check(holdout: Holdout, stems: Stems, config: TrainConfig, run: Path) -> No
             parts = [f"new: {some(new)}"] * bool(new) + [f"gone: {some(gone)}"] * bool(gone)
             raise DatasetError(
                 f"the tiles are not those of {run / FILE} ({'; '.join(parts)}): a run goes on with the "
-                "data it began with; choose another folder for other data"
+                "data, --exclude and --skip-broken it began with; other data need another folder"
             )
     raise DatasetError(f"the data are of another layout than those of {run / FILE}")
 

@@ -12,6 +12,7 @@ progressive CMYK) keeps a process below 500 MB; `tests/mapgan/test_imageio_memor
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,8 +22,8 @@ from PIL import Image, ImageCms
 from mapgan.containers import ImageError, Scrubbed, damaged, scrub, truncated
 
 __all__ = [
-    "ACCEPTED_FORMATS", "Decoded", "ImageError", "decode", "encode_png", "from_unit", "thumbnail_webp",
-    "to_unit",
+    "ACCEPTED_FORMATS", "Decoded", "ImageError", "check_size", "decode", "decode_bands", "encode_png",
+    "from_unit", "thumbnail_webp", "to_rgb", "to_unit", "upright",
 ]  # fmt: skip
 
 ACCEPTED_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
@@ -78,15 +79,33 @@ def decode(data: bytes, *, max_bytes: int = 20 * 2**20, max_pixels: int = 25_000
             "Save it as JPEG or WebP, or scale it down.",
         )
     scrubbed = scrub(data)
-    _check_size(scrubbed.width, scrubbed.height, max_pixels)
+    check_size(scrubbed.width, scrubbed.height, max_pixels)
+    rgb = np.empty((scrubbed.height, scrubbed.width, 3), np.uint8)
+    top = 0
+    for band in decode_bands(scrubbed):
+        rgb[top : top + len(band)] = band
+        top += len(band)
+    rgb = np.ascontiguousarray(upright(rgb, scrubbed.orientation))
+    return Decoded(rgb, scrubbed.format, width=rgb.shape[1], height=rgb.shape[0])
+
+
+def decode_bands(scrubbed: Scrubbed) -> Iterator[RGB]:
+    """Decodes an image whose size was checked, as it is stored and not upright.
+
+    The codec holds all of it, at four bytes a pixel; what it gives is converted band by band.
+
+    Yields:
+        Bands from top to bottom, (rows, width, 3) uint8 sRGB.
+
+    Raises:
+        ImageError: as `decode`.
+    """
     try:
-        rgb = _decode_pixels(scrubbed)
+        yield from _decoded(scrubbed)
     except ImageError:
         raise
     except Exception as error:  # Pillow's parsers raise whatever broken bytes lead them into
         raise (truncated() if _means_truncated(error) else damaged()) from error
-    rgb = _upright(rgb, scrubbed.orientation)
-    return Decoded(rgb, scrubbed.format, width=rgb.shape[1], height=rgb.shape[0])
 
 
 def encode_png(rgb: RGB) -> bytes:
@@ -123,7 +142,12 @@ def from_unit(unit: npt.NDArray[np.float32]) -> RGB:
     return clipped
 
 
-def _check_size(width: int, height: int, max_pixels: int) -> None:
+def check_size(width: int, height: int, max_pixels: int) -> None:
+    """Refuses what is too large or too small to translate.
+
+    Raises:
+        ImageError: `too_many_pixels` or `too_small`.
+    """
     if width * height > max_pixels or max(width, height) > MAX_SIDE:
         raise ImageError(
             "too_many_pixels",
@@ -141,17 +165,21 @@ def _means_truncated(error: Exception) -> bool:
     return "truncated" in str(error).lower()
 
 
-def _decode_pixels(scrubbed: Scrubbed) -> RGB:
+def _decoded(scrubbed: Scrubbed) -> Iterator[RGB]:
     """Runs the codec of the one format that the container showed; may raise anything."""
     with Image.open(io.BytesIO(scrubbed.data), formats=(scrubbed.format,)) as image:
         if image.size != (scrubbed.width, scrubbed.height):
             raise damaged()
         image.load()
-        return _to_rgb(image)
+        yield from to_rgb(image)
 
 
-def _to_rgb(image: Image.Image) -> RGB:
-    """Converts a loaded image of any mode, band by band, to (height, width, 3) uint8 sRGB."""
+def to_rgb(image: Image.Image) -> Iterator[RGB]:
+    """Converts a loaded image of any mode, band by band, to (rows, width, 3) uint8 sRGB.
+
+    Raises:
+        ImageError: `unsupported_samples`.
+    """
     if image.mode in ("I", "F"):  # no telling which value is white
         raise ImageError(
             "unsupported_samples",
@@ -160,14 +188,12 @@ def _to_rgb(image: Image.Image) -> RGB:
     width, height = image.size
     transform = _profile_transform(image)
     deep = _DeepGrey.of(image) if image.mode.startswith("I;16") else None
-    rgb = np.empty((height, width, 3), np.uint8)
     rows = max(1, _BAND_PIXELS // width)
     for top in range(0, height, rows):
         band = image.crop((0, top, width, min(top + rows, height)))
         band = deep.to_8_bits(band) if deep else _flatten(band)
         band = transform(band) if transform else band.convert("RGB")
-        rgb[top : top + rows] = np.asarray(band)
-    return rgb
+        yield np.asarray(band)
 
 
 def _flatten(band: Image.Image) -> Image.Image:
@@ -245,13 +271,13 @@ def _profile_transform(image: Image.Image) -> _ProfileTransform | None:
         return None
 
 
-def _upright(rgb: RGB, orientation: int) -> RGB:
+def upright(rgb: RGB, orientation: int) -> RGB:
     """Undoes the EXIF orientation (CIPA DC-008 4.6.4): 2 to 4 flip or turn by 180 degrees, 5 to 8 swap
-    rows and columns first."""
+    rows and columns first. A view."""
     if orientation >= 5:
         rgb = rgb.transpose(1, 0, 2)
     if orientation in (2, 3, 6, 7):
         rgb = rgb[:, ::-1]
     if orientation in (3, 4, 7, 8):
         rgb = rgb[::-1]
-    return np.ascontiguousarray(rgb)
+    return rgb

@@ -4,7 +4,8 @@
     satellite = generator.translate(rgb)
 
 The result has exactly the input's size. Images that one pass of the network can take are padded by
-reflection and cropped back; larger ones go through in overlapping windows (`mapgan.tiling`).
+reflection and cropped back; larger ones go through in overlapping windows (`mapgan.tiling`). An image that
+is not in memory goes through `translate_rows`, row by row in and out (`mapgan.streaming` has the files).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,8 @@ import onnxruntime
 from mapgan.card import CardError, GeneratorCard, read_card
 from mapgan.imageio import RGB, from_unit, to_unit
 from mapgan.onnxfile import OnnxFileError, read_metadata, weights_sha256
-from mapgan.tiling import Floats, Pixels, count_windows, pad_to, translate_bands
+from mapgan.seams import Floats, Pixels, SeamMeter
+from mapgan.tiling import RowSource, count_windows, pad_to, translate_bands
 
 IMAGE_INPUT = "image"
 IMAGE_OUTPUT = "translated"
@@ -31,12 +34,34 @@ NOISE_KEY = "mapgan.noise"
 the activations of one dropout, (batch, channels, height / divisor, width / divisor)."""
 
 OVERLAP = 64
-"""Pixels that neighbouring windows share, and over which they are blended."""
+"""Pixels that neighbouring windows share, and in which they are joined."""
 WHOLE_IMAGE_PIXELS = 640 * 640
 """Largest image that a network without a fixed size takes in one pass: a ResNet-9 of width 64 needs some
 1,500 bytes for each pixel."""
 
 OnProgress = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of one image.
+
+    Attributes:
+        height: rows in pixels, of the image and the result.
+        width: columns in pixels.
+        windows: passes of the network, in windows of `window` pixels that share `overlap` pixels.
+        window: side of a window in pixels; 0 when one pass took the whole image.
+        overlap: pixels in which neighbouring windows are joined; 0 when there is one.
+        seam_score: how visible the borders between windows are, `mapgan.seams.SeamMeter`: 1 when the result
+            changes across them as it does anywhere else; None when there are none.
+    """
+
+    height: int
+    width: int
+    windows: int
+    window: int
+    overlap: int
+    seam_score: float | None
 
 
 class InferenceError(Exception):
@@ -100,18 +125,62 @@ class Generator:
             InferenceError: when the run fails, for lack of memory for example.
             ValueError: when `rgb` is no such array.
         """
+        return self.translate_with_report(rgb, seed=seed, on_progress=on_progress, batch=batch)[0]
+
+    def translate_with_report(
+        self,
+        rgb: RGB,
+        *,
+        seed: int | None = None,
+        on_progress: OnProgress | None = None,
+        batch: int = 1,
+    ) -> tuple[RGB, Report]:
+        """As `translate`, and how it went."""
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or not rgb.size:
             raise ValueError("an image is an array of (height, width, 3) uint8")
+        result = np.empty(rgb.shape, np.uint8)
+        done = 0
+
+        def write(rows: RGB) -> None:
+            nonlocal done
+            result[done : done + len(rows)] = rows
+            done += len(rows)
+
+        report = self.translate_rows(rgb, write, seed=seed, on_progress=on_progress, batch=batch)
+        return result, report
+
+    def translate_rows(
+        self,
+        image: RGB | RowSource,
+        write: Callable[[RGB], None],
+        *,
+        seed: int | None = None,
+        on_progress: OnProgress | None = None,
+        batch: int = 1,
+    ) -> Report:
+        """Translates an image that need not be in memory, nor its result.
+
+        The memory is that of one row of windows, whatever the height.
+
+        Args:
+            image: (height, width, 3) uint8, an array or what gives its rows from top to bottom.
+            write: takes the result's next rows, (rows, width, 3) uint8.
+            seed, on_progress, batch: as in `translate`. What `image` and `write` raise passes through.
+
+        Raises:
+            InferenceError: when the run fails.
+        """
         report = on_progress or (lambda _: None)
         report(0.0)
         predict = _Prediction(self._session, self._noise, seed)
-        whole = self._whole_size(rgb.shape[0], rgb.shape[1])
+        height, width = image.shape[:2]
+        whole = self._whole_size(height, width)
         if whole:
-            padded, inner = pad_to(rgb, *whole)
-            result = from_unit(predict(padded[None])[0][inner])
+            padded, inner = pad_to(image[0:height], *whole)
+            write(from_unit(predict(padded[None])[0][inner]))
             report(1.0)
-            return np.ascontiguousarray(result)
-        return self._translate_windows(rgb, predict, report, batch)
+            return Report(height, width, 1, 0, 0, None)
+        return self._translate_windows(image, write, predict, report, batch)
 
     def windows(self, height: int, width: int) -> int:
         """How many passes of the network an image of this size takes."""
@@ -143,22 +212,32 @@ class Generator:
             else (padded_height, padded_width)
         )
 
-    def _translate_windows(self, rgb: RGB, predict: _Prediction, report: OnProgress, batch: int) -> RGB:
+    def _translate_windows(
+        self,
+        image: RGB | RowSource,
+        write: Callable[[RGB], None],
+        predict: _Prediction,
+        report: OnProgress,
+        batch: int,
+    ) -> Report:
         window, overlap = self.card.window, self._overlap
-        padded, inner = pad_to(rgb, window, window)
-        total = count_windows(*padded.shape[:2], window=window, overlap=overlap)
+        height, width = image.shape[:2]
+        total = self.windows(height, width)
 
         def predict_and_report(windows: Pixels) -> Floats:
             painted = predict(windows)
             report(predict.done / total)
             return painted
 
-        result = np.empty(padded.shape, np.uint8)
-        row = 0
-        for band in translate_bands(padded, predict_and_report, window=window, overlap=overlap, batch=batch):
-            result[row : row + len(band)] = from_unit(band)
-            row += len(band)
-        return np.ascontiguousarray(result[inner])
+        source, (rows, columns) = _padded(image, window)
+        meter, row = SeamMeter(), 0
+        for band in translate_bands(source, predict_and_report, window=window, overlap=overlap, batch=batch):
+            kept = slice(max(rows.start - row, 0), max(rows.stop - row, 0)), columns
+            pixels = from_unit(band.pixels[kept])
+            meter.add(pixels, band.owners[kept])
+            write(pixels)
+            row += len(band.pixels)
+        return Report(height, width, total, window, overlap, meter.score)
 
     def _check_inputs(self) -> None:
         """The graph's interface, so that a foreign model fails here and not in the middle of a job."""
@@ -166,6 +245,28 @@ class Generator:
         outputs = [entry.name for entry in self._session.get_outputs()]
         if inputs != {IMAGE_INPUT, *self._noise} or outputs != [IMAGE_OUTPUT]:
             raise InferenceError("The generator file's graph is not one that `mapgan export` writes.")
+
+
+class _Widened:
+    """An image narrower than a window, each row reflected as `pad_to` does it."""
+
+    def __init__(self, image: RGB | RowSource, width: int) -> None:
+        self._image = image
+        self.shape = (image.shape[0], width, 3)
+
+    def __getitem__(self, rows: slice, /) -> Pixels:
+        return pad_to(self._image[rows], 0, self.shape[1])[0]
+
+
+def _padded(image: RGB | RowSource, window: int) -> tuple[RGB | RowSource, tuple[slice, slice]]:
+    """The image with sides of a window at least, and where in it the image is."""
+    height, width = image.shape[:2]
+    if height < window:
+        return pad_to(image[0:height], window, window)
+    if width < window:
+        before = (window - width) // 2
+        return _Widened(image, window), (slice(0, height), slice(before, before + width))
+    return image, (slice(0, height), slice(0, width))
 
 
 class _Prediction:

@@ -152,8 +152,6 @@ class SpectralConv2D(keras.layers.Conv2D):
             trainable=False,
             dtype="float32",
             autocast=False,
-            # Every device has the same kernel and comes to the same vector.
-            aggregation="only_first_replica",
         )
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:

@@ -7,6 +7,7 @@ a new directory with the tags that describe the pixels. See TIFF 6.0 (Adobe, 199
 
 from __future__ import annotations
 
+import mmap
 import struct
 from dataclasses import dataclass
 
@@ -17,16 +18,16 @@ TILE_SLACK = 2048
 """A tile may reach this far past the image's right and bottom edges, no further."""
 
 # Tag numbers, named as in TIFF 6.0.
-_WIDTH, _HEIGHT, _COMPRESSION, _STRIP_OFFSETS, _ORIENTATION = 256, 257, 259, 273, 274
-_SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES, _PLANAR = 277, 278, 279, 284
+_WIDTH, HEIGHT, BITS, COMPRESSION, STRIP_OFFSETS, _ORIENTATION = 256, 257, 258, 259, 273, 274
+SAMPLES, ROWS_PER_STRIP, STRIP_BYTES, PLANAR = 277, 278, 279, 284
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
-_CHUNK_LISTS = frozenset({_STRIP_OFFSETS, _STRIP_BYTES, _TILE_OFFSETS, _TILE_BYTES})
+CHUNK_LISTS = frozenset({STRIP_OFFSETS, STRIP_BYTES, _TILE_OFFSETS, _TILE_BYTES})
 
 # What a decoder needs for the pixels: sizes, sample layout, compression and its options, colour map,
 # JPEG tables, YCbCr conversion and the ICC profile (34675). Orientation is not among them: it is
 # reported instead, so that every format is turned upright by the same code.
-_PIXEL_TAGS = _CHUNK_LISTS | {
-    *(_WIDTH, _HEIGHT, 258, _COMPRESSION, 262, 266, _SAMPLES, _ROWS_PER_STRIP, _PLANAR, 292, 293, 317, 320),
+PIXEL_TAGS = CHUNK_LISTS | {
+    *(_WIDTH, HEIGHT, BITS, COMPRESSION, 262, 266, SAMPLES, ROWS_PER_STRIP, PLANAR, 292, 293, 317, 320),
     *(_TILE_WIDTH, _TILE_HEIGHT, 332, 338, 339, 347, 529, 530, 531, 532, 34675),
 }
 # none, CCITT (3 kinds), LZW, JPEG, Deflate (2 numbers), PackBits, Zstandard
@@ -53,6 +54,12 @@ _SIZES = {
 _INTEGERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 
 
+CLASSIC_KINDS = frozenset(kind for kind in _SIZES if kind < 14)
+"""Kinds of values that a classic TIFF may have; the others are BigTIFF's 64-bit numbers."""
+
+Buffer = bytes | mmap.mmap
+
+
 class TiffError(Exception):
     """A directory that does not describe an image in this file. `truncated`: it points past the end."""
 
@@ -62,7 +69,7 @@ class TiffError(Exception):
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
     """How a file writes its numbers: byte order, and 32-bit (classic) or 64-bit (BigTIFF) offsets."""
 
     order: str
@@ -75,7 +82,7 @@ class _Layout:
 
 
 @dataclass(frozen=True)
-class _Tag:
+class Tag:
     number: int
     kind: int
     count: int
@@ -93,8 +100,8 @@ def read_orientation(exif: bytes) -> int:
     A broken EXIF block is no reason to refuse the picture beside it.
     """
     try:
-        layout = _read_layout(exif)
-        return _orientation(exif, layout, _read_tags(exif, layout))
+        layout = read_layout(exif)
+        return orientation_of(exif, layout, read_tags(exif, layout))
     except TiffError:
         return 1
 
@@ -112,34 +119,51 @@ def scrub_tiff(data: bytes, *, max_value_bytes: int) -> tuple[bytes, int, int, i
     Raises:
         TiffError: when the directory is broken, incomplete or describes something other than the file.
     """
-    layout = _read_layout(data)
-    tags = _read_tags(data, layout)
-    kept = {number: tag for number, tag in tags.items() if number in _PIXEL_TAGS}
+    found = read_directory(data, max_value_bytes=max_value_bytes)
+    return _rewrite(data, found.layout, found.tags), found.width, found.height, found.orientation
+
+
+@dataclass(frozen=True)
+class Directory:
+    """A file's first directory, checked: the tags of its pixels, the stored size, the orientation."""
+
+    layout: Layout
+    tags: dict[int, Tag]
+    width: int
+    height: int
+    orientation: int
+
+
+def read_directory(data: Buffer, *, max_value_bytes: int) -> Directory:
+    """Reads what `scrub_tiff` keeps, with the same arguments and errors; `data` may be mapped memory."""
+    layout = read_layout(data)
+    tags = read_tags(data, layout)
+    kept = {number: tag for number, tag in tags.items() if number in PIXEL_TAGS}
     for tag in kept.values():
         if tag.start + tag.size > len(data):
             raise TiffError(f"tag {tag.number} points past the end", truncated=True)
-        if tag.number not in _CHUNK_LISTS and tag.size > max_value_bytes:
+        if tag.number not in CHUNK_LISTS and tag.size > max_value_bytes:
             raise TiffError(f"tag {tag.number} is too large")
-    width, height = (_integer(data, layout, kept.get(number)) for number in (_WIDTH, _HEIGHT))
+    width, height = (integer(data, layout, kept.get(number)) for number in (_WIDTH, HEIGHT))
     if not width or not height:
         raise TiffError("no size")
-    _check_chunks(data, layout, kept, width, height)
-    return _rewrite(data, layout, kept), width, height, _orientation(data, layout, tags)
+    check_chunks(data, layout, kept, width, height)
+    return Directory(layout, kept, width, height, orientation_of(data, layout, tags))
 
 
-def _read_layout(data: bytes) -> _Layout:
+def read_layout(data: Buffer) -> Layout:
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     if order is None or len(data) < 8:
         raise TiffError("no TIFF header")
     (version,) = struct.unpack_from(f"{order}H", data, 2)
     if version == 42:
-        return _Layout(order, big=False, directory=struct.unpack_from(f"{order}I", data, 4)[0])
+        return Layout(order, big=False, directory=struct.unpack_from(f"{order}I", data, 4)[0])
     if version == 43 and len(data) >= 16:
-        return _Layout(order, big=True, directory=struct.unpack_from(f"{order}Q", data, 8)[0])
+        return Layout(order, big=True, directory=struct.unpack_from(f"{order}Q", data, 8)[0])
     raise TiffError("unknown TIFF version")
 
 
-def _read_tags(data: bytes, layout: _Layout) -> dict[int, _Tag]:
+def read_tags(data: Buffer, layout: Layout) -> dict[int, Tag]:
     """Reads the first directory; tags of unknown kinds are skipped, the first of equal numbers counts."""
     count_format = f"{layout.order}{'Q' if layout.big else 'H'}"
     head = struct.calcsize(count_format)
@@ -151,7 +175,7 @@ def _read_tags(data: bytes, layout: _Layout) -> dict[int, _Tag]:
         raise TiffError("too many tags")
     if first + count * layout.entry_bytes > len(data):
         raise TiffError("the directory is cut short", truncated=True)
-    tags: dict[int, _Tag] = {}
+    tags: dict[int, Tag] = {}
     for at in range(first, first + count * layout.entry_bytes, layout.entry_bytes):
         tag = _read_tag(data, layout, at)
         if tag is not None:
@@ -159,7 +183,7 @@ def _read_tags(data: bytes, layout: _Layout) -> dict[int, _Tag]:
     return tags
 
 
-def _read_tag(data: bytes, layout: _Layout, at: int) -> _Tag | None:
+def _read_tag(data: Buffer, layout: Layout, at: int) -> Tag | None:
     word = "Q" if layout.big else "I"
     number, kind, values = struct.unpack_from(f"{layout.order}HH{word}", data, at)
     inline = at + layout.entry_bytes - struct.calcsize(f"={word}")
@@ -168,10 +192,10 @@ def _read_tag(data: bytes, layout: _Layout, at: int) -> _Tag | None:
     start = inline
     if _SIZES[kind] * values > struct.calcsize(f"={word}"):
         (start,) = struct.unpack_from(f"{layout.order}{word}", data, inline)
-    return _Tag(number, kind, values, start, data[at : at + layout.entry_bytes])
+    return Tag(number, kind, values, start, data[at : at + layout.entry_bytes])
 
 
-def _integers(data: bytes, layout: _Layout, tag: _Tag | None) -> tuple[int, ...]:
+def integers(data: Buffer, layout: Layout, tag: Tag | None) -> tuple[int, ...]:
     if tag is None or tag.kind not in _INTEGERS or tag.start + tag.size > len(data):
         return ()
     values: tuple[int, ...] = struct.unpack_from(
@@ -180,32 +204,32 @@ def _integers(data: bytes, layout: _Layout, tag: _Tag | None) -> tuple[int, ...]
     return values
 
 
-def _integer(data: bytes, layout: _Layout, tag: _Tag | None, default: int = 0) -> int:
+def integer(data: Buffer, layout: Layout, tag: Tag | None, default: int = 0) -> int:
     """The one value of a tag; `default` when it is missing or not a single whole number."""
     if tag is None or tag.count != 1:
         return default
-    values = _integers(data, layout, tag)
+    values = integers(data, layout, tag)
     return values[0] if values else default
 
 
-def _orientation(data: bytes, layout: _Layout, tags: dict[int, _Tag]) -> int:
-    value = _integer(data, layout, tags.get(_ORIENTATION), 1)
+def orientation_of(data: Buffer, layout: Layout, tags: dict[int, Tag]) -> int:
+    value = integer(data, layout, tags.get(_ORIENTATION), 1)
     return value if 1 <= value <= 8 else 1
 
 
-def _check_chunks(data: bytes, layout: _Layout, tags: dict[int, _Tag], width: int, height: int) -> None:
+def check_chunks(data: Buffer, layout: Layout, tags: dict[int, Tag], width: int, height: int) -> None:
     """Checks that strips or tiles cover the picture once, lie in the file and have sane sizes."""
 
     def number(tag: int, default: int = 0) -> int:
-        return _integer(data, layout, tags.get(tag), default)
+        return integer(data, layout, tags.get(tag), default)
 
-    compression = number(_COMPRESSION, 1)
+    compression = number(COMPRESSION, 1)
     if compression not in _COMPRESSIONS:
         raise TiffError("unsupported compression")
-    if _STRIP_OFFSETS in tags:
-        rows = min(number(_ROWS_PER_STRIP, height) or height, height)
+    if STRIP_OFFSETS in tags:
+        rows = min(number(ROWS_PER_STRIP, height) or height, height)
         expected = -(-height // rows)
-        offsets, sizes = tags[_STRIP_OFFSETS], tags.get(_STRIP_BYTES)
+        offsets, sizes = tags[STRIP_OFFSETS], tags.get(STRIP_BYTES)
     elif _TILE_OFFSETS in tags:
         tile_width, tile_height = number(_TILE_WIDTH), number(_TILE_HEIGHT)
         if not (16 <= tile_width <= width + TILE_SLACK and 16 <= tile_height <= height + TILE_SLACK):
@@ -214,18 +238,18 @@ def _check_chunks(data: bytes, layout: _Layout, tags: dict[int, _Tag], width: in
         offsets, sizes = tags[_TILE_OFFSETS], tags.get(_TILE_BYTES)
     else:
         raise TiffError("no pixels")
-    expected *= number(_SAMPLES, 1) if number(_PLANAR, 1) == 2 else 1
+    expected *= number(SAMPLES, 1) if number(PLANAR, 1) == 2 else 1
     if offsets.count != expected or expected > MAX_CHUNKS or (sizes and sizes.count != expected):
         raise TiffError("strips or tiles do not cover the image once")
-    ends = zip(_integers(data, layout, offsets), _integers(data, layout, sizes), strict=False)
+    ends = zip(integers(data, layout, offsets), integers(data, layout, sizes), strict=False)
     if any(start + size > len(data) for start, size in ends):
         raise TiffError("pixels lie past the end", truncated=True)
     # As for JPEG files: many scans of one picture make a small file endless work.
-    if compression == _JPEG and data.count(b"\xff\xda") > 4 * expected + 100:
+    if compression == _JPEG and data[:].count(b"\xff\xda") > 4 * expected + 100:
         raise TiffError("too many scans")
 
 
-def _rewrite(data: bytes, layout: _Layout, tags: dict[int, _Tag]) -> bytes:
+def _rewrite(data: bytes, layout: Layout, tags: dict[int, Tag]) -> bytes:
     """Appends a directory of `tags` and points the header to it; values stay where they are."""
     padding = b"\0" * (-len(data) % 2)  # directories begin on an even byte
     where = len(data) + len(padding)

@@ -1,28 +1,55 @@
-"""Overlapping windows and their blending: images of any size through a network of one size.
+"""Overlapping windows and how they are put together: images of any size through a network of one size.
 
 A window's result is best at its centre and worst at its edge, where the network saw nothing beyond. So
-windows overlap, each pixel is taken from the window in whose interior it lies, and from one window to the
-next a raised cosine leads over. Along each axis the weights add up to one at every pixel by construction;
-in two dimensions they are products of the two, so no sum of weights has to be kept.
+windows overlap, each pixel is taken from the window in whose interior it lies, and `mapgan.seams` joins
+what neighbours share.
 
 Rows of windows are translated from top to bottom and given away as soon as nothing below can change them:
-beside the image itself the memory is one row of windows. NumPy only.
+beside the image itself the memory is one row of windows, and of the image only those rows are asked for.
+NumPy only.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-Pixels = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
+from mapgan.seams import Floats, Owners, Pixels, join, mirrored
+
 Predict = Callable[[Pixels], Floats]
 """(windows, window, window, 3) uint8 to float32 of the same shape."""
+
+
+class RowSource(Protocol):
+    """An image that gives its rows from top to bottom; an array is one, too.
+
+    Rows may be asked for again as long as they are among the last `window` ones.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(height, width, 3)."""
+
+    def __getitem__(self, rows: slice, /) -> Pixels:
+        """Rows [start, stop), (rows, width, 3) uint8."""
+
+
+class Band(NamedTuple):
+    """Finished rows of a result.
+
+    Attributes:
+        pixels: (rows, width, 3) float32 in [-1, 1].
+        owners: (rows, width) uint16, which window each pixel is from.
+    """
+
+    pixels: Floats
+    owners: Owners
 
 
 @dataclass(frozen=True)
@@ -33,47 +60,29 @@ class Axis:
         length: pixels of the axis, at least one window.
         window: pixels of a window.
         starts: first pixel of each window; the first is 0 and the last window ends with the axis.
-        cuts: the pixels at which the weight passes from each window to the next, one less than `starts`.
-        feather: pixels over which it passes, centred on the cut.
+        cuts: the middle of what each window shares with the next, one less than `starts`.
+        overlap: pixels around each cut in which the two are joined.
     """
 
     length: int
     window: int
     starts: tuple[int, ...]
     cuts: tuple[int, ...]
-    feather: int
+    overlap: int
 
     def extent(self, index: int) -> tuple[int, int]:
-        """First pixel, and the one after the last, at which a window has any weight."""
-        half = self.feather // 2
+        """First pixel, and the one after the last, that a window has a part in."""
+        half = self.overlap // 2
         first = self.cuts[index - 1] - half if index else 0
         last = self.cuts[index] + half if index < len(self.cuts) else self.length
         return first, last
-
-    def weights(self, index: int) -> Floats:
-        """The weight of a window at each pixel of its `extent`, float32 in (0, 1]."""
-        first, last = self.extent(index)
-        weights = np.ones(last - first, np.float32)
-        ramp = raised_cosine(self.feather)
-        if index and self.feather:
-            weights[: self.feather] = ramp
-        if index < len(self.cuts) and self.feather:
-            weights[-self.feather :] = 1 - ramp
-        return weights
-
-
-def raised_cosine(length: int) -> Floats:
-    """`length` samples of (1 - cos(pi t)) / 2 at the centres of as many equal parts of [0, 1]."""
-    parts = (np.arange(length, dtype=np.float64) + 0.5) / max(length, 1)
-    ramp: Floats = (0.5 - 0.5 * np.cos(np.pi * parts)).astype(np.float32)
-    return ramp
 
 
 def plan_axis(length: int, window: int, overlap: int) -> Axis:
     """Spreads the fewest windows that overlap by at least `overlap` pixels evenly over an axis.
 
-    Where even spreading makes them overlap by more, the blending still takes `overlap` pixels in the
-    middle: two windows paint different details, and averaging them over more pixels would only blur.
+    Where even spreading makes them overlap by more, they are still joined over `overlap` pixels in the
+    middle, farthest from the edges of both.
 
     Args:
         length: pixels of the axis, at least `window`.
@@ -121,19 +130,16 @@ def _reflection(size: int, wanted: int) -> tuple[npt.NDArray[np.intp], int]:
     """Indices into an axis of `size` that make one of `wanted` with the original in the middle, and
     where it begins. The edge itself is not repeated: 2 1 | 0 1 2 | 1 0."""
     before = max(wanted - size, 0) // 2
-    positions = np.arange(max(wanted, size), dtype=np.intp) - before
-    period = max(2 * (size - 1), 1)
-    folded = positions % period
-    return np.where(folded < size, folded, period - folded), before
+    return mirrored(np.arange(max(wanted, size), dtype=np.intp) - before, size), before
 
 
 def translate_bands(
-    image: Pixels, predict: Predict, *, window: int, overlap: int, batch: int = 1
-) -> Iterator[Floats]:
+    image: Pixels | RowSource, predict: Predict, *, window: int, overlap: int, batch: int = 1
+) -> Iterator[Band]:
     """Translates an image window by window.
 
     Args:
-        image: (height, width, 3) uint8, each side at least `window`.
+        image: (height, width, 3) uint8, each side at least `window`; its rows are read in order.
         predict: what translates (n, window, window, 3), called with n up to `batch`, row by row. What it
             raises passes through.
         window: side of a window in pixels.
@@ -141,23 +147,22 @@ def translate_bands(
         batch: most windows in one call.
 
     Yields:
-        Bands of finished rows, (rows, width, 3) float32, that make up the image from top to bottom.
+        Bands of finished rows that make up the image from top to bottom.
     """
     down = plan_axis(image.shape[0], window, overlap)
     across = plan_axis(image.shape[1], window, overlap)
-    carried: Floats | None = None  # the weighted rows that the next row of windows shares
+    carried: Band | None = None  # the rows that the next row of windows shares
     for index, start in enumerate(down.starts):
         first, last = down.extent(index)
-        strip = _window_row(
-            image[start : start + window], predict, across, (first - start, last - start), batch
-        )
-        strip *= down.weights(index)[:, None, None]
-        if carried is not None:
-            strip[: len(carried)] += carried
-        shared = overlap if index < len(down.cuts) else 0
-        finished = len(strip) - shared
-        carried = strip[finished:].copy()
-        yield strip[:finished]
+        rows: Pixels = image[start : start + window]
+        strip = _window_row(rows, predict, across, (first - start, last - start), batch)
+        # Windows that touch need different numbers: those of two rows do, then they start again.
+        strip.owners[...] += np.uint16(index % 2 * len(across.starts))
+        if carried is not None and overlap:
+            _join_below(carried, strip)
+        finished = last - first - (overlap if index < len(down.cuts) else 0)
+        carried = Band(strip.pixels[finished:].copy(), strip.owners[finished:].copy())
+        yield Band(strip.pixels[:finished], strip.owners[:finished])
 
 
 def count_windows(height: int, width: int, *, window: int, overlap: int) -> int:
@@ -165,40 +170,39 @@ def count_windows(height: int, width: int, *, window: int, overlap: int) -> int:
     return len(plan_axis(height, window, overlap).starts) * len(plan_axis(width, window, overlap).starts)
 
 
-def _window_row(rows: Pixels, predict: Predict, across: Axis, extent: tuple[int, int], batch: int) -> Floats:
-    """Translates one row of windows and blends it along the width; keeps the rows of `extent`."""
+def _window_row(rows: Pixels, predict: Predict, across: Axis, extent: tuple[int, int], batch: int) -> Band:
+    """Translates one row of windows and joins it along the width; keeps the rows of `extent`."""
     top, bottom = extent
-    strip = np.zeros((bottom - top, across.length, rows.shape[2]), np.float32)
+    overlap = across.overlap
+    pixels = np.empty((bottom - top, across.length, rows.shape[2]), np.float32)
+    owners = np.empty(pixels.shape[:2], np.uint16)
+    joints = (len(across.cuts), bottom - top, overlap, rows.shape[2])
+    lefts, rights = np.empty(joints, np.float32), np.empty(joints, np.float32)
     for at in range(0, len(across.starts), batch):
         starts = across.starts[at : at + batch]
         windows = np.stack([rows[:, start : start + across.window] for start in starts])
         for index, (start, painted) in enumerate(zip(starts, predict(windows), strict=True), start=at):
             first, last = across.extent(index)
             part = painted[top:bottom, first - start : last - start]
-            strip[:, first:last] += part * across.weights(index)[:, None]
-    return strip
+            pixels[:, first:last] = part
+            owners[:, first:last] = index
+            if index:
+                rights[index - 1] = part[:, :overlap]
+            if index < len(across.cuts):
+                lefts[index] = part[:, part.shape[1] - overlap :]
+    if overlap and across.cuts:
+        for index, (joined, is_left) in enumerate(zip(*join(lefts, rights), strict=True)):
+            shared = slice(across.cuts[index] - overlap // 2, across.cuts[index] + overlap // 2)
+            pixels[:, shared] = joined
+            owners[:, shared] = np.where(is_left, index, index + 1)
+    return Band(pixels, owners)
 
 
-def seam_score(image: Pixels, rows: Sequence[int], columns: Sequence[int]) -> float:
-    """How much the image changes across window borders, in units of its own change elsewhere.
-
-    The mean absolute difference of neighbouring pixels' luma (ITU-R BT.601 weights) across the given
-    borders, over the same mean everywhere else. 1 means that borders are like any other place, 2 that
-    they show twice the change. 1 also when there are no borders, or nothing changes anywhere.
-
-    Args:
-        image: (height, width, 3) uint8.
-        rows: borders between row r - 1 and row r, such as an `Axis`'s `cuts`.
-        columns: borders between column c - 1 and column c.
-    """
-    luma = image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-    down, across = np.abs(np.diff(luma, axis=0)), np.abs(np.diff(luma, axis=1))
-    at_row, at_column = np.zeros(down.shape[0], bool), np.zeros(across.shape[1], bool)
-    at_row[[row - 1 for row in rows]] = True
-    at_column[[column - 1 for column in columns]] = True
-    seams = np.concatenate([down[at_row].ravel(), across[:, at_column].ravel()])
-    interior = np.concatenate([down[~at_row].ravel(), across[:, ~at_column].ravel()])
-    if not seams.size or not interior.size or not (seams.any() or interior.any()):
-        return 1.0
-    usual = float(interior.mean())
-    return float(seams.mean()) / usual if usual else math.inf
+def _join_below(above: Band, strip: Band) -> None:
+    """Joins the rows carried from above with the first rows of a strip, in place."""
+    shared = len(above.pixels)
+    # A joint leads from left to right, so rows and columns change places.
+    turned = (np.swapaxes(pixels, 0, 1)[None] for pixels in (above.pixels, strip.pixels[:shared]))
+    joined, is_above = join(*turned)
+    strip.pixels[:shared] = np.swapaxes(joined[0], 0, 1)
+    strip.owners[:shared] = np.where(is_above[0].T, above.owners, strip.owners[:shared])

@@ -219,7 +219,7 @@ def _mean_of_devices(values: Nest) -> Nest:
 def _shown(state: TrainState, outputs: dict[str, Any]) -> dict[str, Any]:
     """``model.shown``, with the whole batch on every device: pools stay the same on all of them."""
     devices = _devices()
-    if devices == 1 or not state.model.variables():
+    if devices == 1 or not any(path.startswith("pools/") for path in state.model.variables()):
         return state.model.shown(outputs)
     whole = tf.distribute.get_replica_context().all_gather(outputs, axis=0)
     for name, value in outputs.items():

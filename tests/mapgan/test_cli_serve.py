@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -13,9 +14,10 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from mapgan import checkpoints
+from mapgan import checkpoints, streaming
 from mapgan.card import CardError, read_card
-from mapgan.cli_serve import COMMANDS, EXIT_SOME_FAILED, inspect_file, train_command
+from mapgan.cli_serve import COMMANDS, inspect_file, train_command
+from mapgan.cli_translate import EXIT_SOME_FAILED
 from mapgan.config import TrainConfig
 from mapgan.presets import preset
 from tests.mapgan.generators import make_generator
@@ -67,7 +69,7 @@ def test_the_limit_is_the_one_given(tmp_path, generator, monkeypatch):
     (tmp_path / "map.png").write_bytes(save(gradient(60, 80), "PNG"))
     arguments = ("translate", tmp_path / "map.png", "--generator", generator, "--out", tmp_path / "out")
     assert run(*arguments).exit_code == 0
-    done = run(*arguments, "--max-megapixels", "0.004")
+    done = run(*arguments, "--max-megapixels", "0.004", "--overwrite")
     assert (done.exit_code, "at most 0.004 megapixels" in done.output) == (1, True)
 
 
@@ -94,6 +96,53 @@ def test_broken_images_are_named_and_the_rest_is_done(tmp_path, generator):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.png"]
     (folder / "good.png").unlink()
     assert run("translate", folder, "--generator", generator, "--out", tmp_path / "out").exit_code == 1
+
+
+def test_nothing_is_overwritten_unasked(tmp_path, generator):
+    folder, out = tmp_path / "tiles", tmp_path / "out"
+    for path in (folder / "a.png", folder / "b.png", out / "a.png"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(save(gradient(), "PNG"))
+    old = (out / "a.png").read_bytes()
+    arguments = ("translate", folder, "--generator", generator, "--out", out)
+    done = run(*arguments)
+    assert (done.exit_code, "a.png exists already" in " ".join(done.output.split())) == (2, True)
+    assert sorted(path.name for path in out.iterdir()) == ["a.png"]
+    assert run(*arguments, "--skip-existing").exit_code == 0
+    assert (out / "a.png").read_bytes() == old
+    assert (out / "b.png").read_bytes() != old
+    assert run(*arguments, "--skip-existing").exit_code == 0  # nothing left to do is no error
+    assert run(*arguments, "--skip-existing", "--overwrite").exit_code == 2
+    assert run(*arguments, "--overwrite").exit_code == 0
+    assert (out / "a.png").read_bytes() != old
+
+
+def test_the_report_as_json_lines(tmp_path, generator):
+    folder = tmp_path / "tiles"
+    folder.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (300, 700, 3), dtype=np.uint8)
+    (folder / "large.png").write_bytes(save(noise, "PNG"))
+    (folder / "small.png").write_bytes(save(gradient(60, 50), "PNG"))
+    (folder / "bad.png").write_bytes(save(gradient(), "PNG")[:-60])
+    done = run("translate", folder, "--generator", generator, "--out", tmp_path / "out", "--json")
+    assert done.exit_code == EXIT_SOME_FAILED
+    bad, large, small = (json.loads(line) for line in done.stdout.splitlines())
+    assert "incomplete" in bad["error"]
+    assert (large["width"], large["height"], large["windows"], large["overlap"]) == (700, 300, 8, 64)
+    assert large["seam_score"] == pytest.approx(1, abs=0.1)
+    assert (small["windows"], small["seam_score"]) == (1, None)
+    text = run("translate", folder / "large.png", "--generator", generator, "--out", tmp_path / "a.png")
+    assert "8 windows, seam score" in text.output
+
+
+def test_a_failure_half_way_leaves_nothing(tmp_path, generator, monkeypatch):
+    """A file that turns out to be broken after the first rows were translated and written."""
+    monkeypatch.setattr(streaming, "IN_MEMORY_PIXELS", 10)
+    picture = np.random.default_rng(0).integers(0, 256, (900, 300, 3), dtype=np.uint8)
+    (tmp_path / "a.png").write_bytes(save(picture, "PNG")[:-100_000])
+    done = run("translate", tmp_path / "a.png", "--generator", generator, "--out", tmp_path / "out")
+    assert (done.exit_code, "incomplete" in done.output) == (1, True)
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_wrong_use_is_found_before_any_work(tmp_path, generator):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -32,6 +33,15 @@ def test_any_sequence() -> None:
     expected = [forward[number] for number in numbers]
     assert [other[number] for number in reversed(numbers)] == expected[::-1]
     assert [Draws(7, offsets=5, flip=True, seed=(3, 3))[number] for number in numbers] != expected
+
+
+def test_several_threads() -> None:
+    """One asks here, another far ahead, and neither gets the other's."""
+    draws = Draws(7, offsets=5, flip=True, seed=(3,))
+    numbers = [at * BLOCK + at for at in range(6)] * 20
+    expected = [Draws(7, offsets=5, flip=True, seed=(3,))[number] for number in numbers[:6]] * 20
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(draws.__getitem__, numbers)) == expected
 
 
 @pytest.mark.parametrize("count", [1, 2, 300])

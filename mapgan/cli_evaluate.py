@@ -1,0 +1,242 @@
+"""``mapgan evaluate``: how good generators are, beside two baselines; a table, JSON, a page to look at."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mapgan.config import DIRECTIONS, ConfigError, parse_direction
+
+if TYPE_CHECKING:
+    from mapgan.metrics import Inception
+    from mapgan.scoring import Result, Row
+    from mapgan.scoring.candidates import Candidate
+
+EXISTING = click.Path(path_type=Path, exists=True)
+NEW = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@click.argument("sources", nargs=-1, type=EXISTING)
+@click.option("--generator", "generators", multiple=True, type=EXISTING, help="ONNX file; as a SOURCE.")
+@click.option("--data", type=EXISTING, help="Folder, zip or tar of pictures.")
+@click.option("--tiles", type=NEW, help="Held-out tiles of train/ [default: val/ or test/, else the run's].")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many tiles, evenly spread.")
+@click.option("--a-side", type=click.Choice(["left", "right"]), help="The aerial half [default: the run's].")
+@click.option("--direction", metavar="DIR", help="map2sat or sat2map; others are refused or left out.")
+@click.option("--checkpoint", "steps", multiple=True, metavar="STEP", help="This one alone, or 'latest'.")
+@click.option("--raw-weights", is_flag=True, help="The weights as trained, not their running mean.")
+@click.option("--made", type=EXISTING, help="Folder of translated pictures, instead of a SOURCE.")
+@click.option("--target", type=EXISTING, help="With --made: what they should be, by the same names.")
+@click.option("--source", "inputs", type=EXISTING, help="With --made: what they were made of.")
+@click.option("--inception", type=EXISTING, help="Keras's InceptionV3 weights without top (.h5), for FID.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of an ONNX file [default: all cores].")
+@click.option("--json", "json_file", type=NEW, help="Write all measures here, too.")
+@click.option("--report", type=NEW, help="Write a page with table, curves and samples here.")
+def evaluate(
+    *,
+    sources: tuple[Path, ...],
+    generators: tuple[Path, ...],
+    made: Path | None,
+    target: Path | None,
+    inputs: Path | None,
+    direction: str | None,
+    inception: Path | None,
+    json_file: Path | None,
+    report: Path | None,
+    **options: Any,
+) -> None:
+    """Measure generators on tiles they were not trained on, beside two baselines, and rank them.
+
+    A SOURCE is a run (all its checkpoints), a checkpoint's folder or a generator file; several are
+    ranked together. The best sat2map generator has the highest palette mIoU, then acc<5; the best
+    map2sat one the lowest KID, among those whose pictures are nearer to their own targets than other
+    targets are. The baselines are the median colour of the training targets and the input copied.
+    docs/metrics.md defines every measure.
+
+    \b
+    Examples:
+      mapgan evaluate runs/a --data maps --report a.html
+      mapgan evaluate runs/a runs/b --checkpoint latest --data maps.zip --tiles holdout.tsv --json ab.json
+      mapgan evaluate --generator a.onnx --data maps --tiles holdout.tsv --direction map2sat
+      mapgan evaluate --made translated/ --target real/ --source input/ --direction sat2map
+    """
+    from mapgan.checkpoints import CheckpointError
+    from mapgan.datasets import DatasetError
+    from mapgan.inference import InferenceError
+    from mapgan.metrics import Inception, InceptionError
+
+    try:
+        wanted = None if direction is None else parse_direction(direction)
+        network = Inception(inception) if inception else None
+        if made is not None:
+            if sources or generators or target is None or wanted is None:
+                raise click.UsageError("--made goes with --target and --direction, and without other sources")
+            result = _pictures(made, target, inputs, wanted, network)
+        else:
+            result = _candidates((*sources, *generators), wanted, network, **options)
+        _write(result, json_file, report)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+    except (CheckpointError, DatasetError, InferenceError, InceptionError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _pictures(
+    made: Path,
+    target: Path,
+    inputs: Path | None,
+    direction: str,
+    inception: Inception | None,
+) -> Result:
+    """Of pictures that are there already."""
+    from mapgan.scoring import evaluate_pictures
+    from mapgan.scoring.tiles import open_folders
+
+    stems, sources, targets, translated = open_folders(made, target, inputs)
+    if targets.shape[1] != targets.shape[2]:
+        raise click.UsageError("the pictures must be squares")
+    return evaluate_pictures(stems, sources, targets, translated, direction=direction, inception=inception)
+
+
+def _candidates(
+    sources: Sequence[Path],
+    direction: str | None,
+    inception: Inception | None,
+    *,
+    data: Path | None,
+    tiles: Path | None,
+    limit: int | None,
+    a_side: str | None,
+    steps: tuple[str, ...],
+    raw_weights: bool,
+    threads: int | None,
+) -> Result:
+    """Of runs, checkpoints and files."""
+    from mapgan.scoring import evaluate as measure
+    from mapgan.scoring.tiles import open_tiles
+
+    if not sources or data is None:
+        raise click.UsageError("give a run or a generator file, and --data")
+    found: list[Candidate] = []
+    for path in sources:
+        found += _open(path, direction, steps, raw=raw_weights, threads=threads)
+    run, side = _run_of(sources)
+    with open_tiles(data, tiles, run=run, a_side=a_side or side, limit=limit or 0) as source:
+        weights = "raw" if raw_weights else "averaged"
+        return measure(found, source, weights=weights, inception=inception, on_row=_tell)
+
+
+def _open(
+    path: Path, direction: str | None, steps: tuple[str, ...], *, raw: bool, threads: int | None
+) -> list[Candidate]:
+    """The generators of one SOURCE."""
+    from mapgan.scoring.candidates import of_file, of_run
+
+    if path.is_dir():
+        return of_run(path, steps=steps, direction=direction, raw=raw)
+    candidate = of_file(path, threads=threads)
+    if direction not in (None, candidate.direction):
+        raise click.UsageError(f"{path} translates {candidate.direction}, not {direction}")
+    return [candidate]
+
+
+def _run_of(sources: Sequence[Path]) -> tuple[Path | None, str]:
+    """The run whose own held-out tiles are taken, and which half is A there: those of the first run.
+
+    Raises:
+        DatasetError: two runs that hold out different tiles; ``--tiles`` must say which.
+    """
+    from mapgan import checkpoints, holdout
+    from mapgan.datasets import DatasetError
+
+    folders = [path for path in sources if path.is_dir()]
+    runs = [
+        path.resolve().parent.parent if (path / checkpoints.MANIFEST).is_file() else path for path in folders
+    ]
+    if not runs:
+        return None, "left"
+    held_out = {tuple(holdout.read(run).side("A")[1]) for run in runs if (run / holdout.FILE).is_file()}
+    if len(held_out) > 1:
+        raise DatasetError(
+            "these runs hold out different tiles; name tiles that none has learnt with --tiles"
+        )
+    return runs[0], checkpoints.find(folders[0]).config.a_side
+
+
+def _tell(direction: str, row: Row) -> None:
+    """A line on stderr as each generator is done."""
+    from mapgan.metrics import MEASURES, SHOWN
+
+    names = [name for name in SHOWN[direction][:3] if name in row.measured.values]
+    shown = "  ".join(
+        f"{MEASURES[name].title} {MEASURES[name].text(row.measured.values[name])}" for name in names
+    )
+    click.echo(f"{direction}  {row.name}: {shown}", err=True)
+
+
+def _write(result: Result, json_file: Path | None, report: Path | None) -> None:
+    """The table on stdout, and the files that were asked for."""
+    for direction in sorted(result.rows, key=DIRECTIONS.index):
+        click.echo("\n".join(table(result, direction)))
+    if json_file is not None:
+        json_file.write_text(json.dumps(result.to_dict(), indent=2) + "\n", encoding="utf-8")
+    if report is not None:
+        from mapgan.report import write_report
+
+        write_report(result, report, command=" ".join(["mapgan", *sys.argv[1:]]))
+        click.echo(f"report: {report} ({report.stat().st_size / 1e6:.1f} MB)")
+
+
+def table(result: Result, direction: str) -> list[str]:
+    """A generator a line, the best first and marked, the baselines last; 95 % intervals below each."""
+    from mapgan.metrics import MEASURES, SHOWN
+
+    rows = result.rows[direction]
+    shown = [name for name in SHOWN[direction] if any(name in row.measured.values for row in rows)]
+    if any("fid_keras_inception" in row.measured.values for row in rows):
+        shown.append("fid_keras_inception")
+    titles = [f"{MEASURES[name].label} {_ARROWS[MEASURES[name].better]}" for name in shown]
+    widths = [max(len(title), 16) + 2 for title in titles]
+    left = max(len(row.name) for row in rows) + 8
+    lines = [
+        f"{direction}: {result.tiles} tiles of {result.label}; best first by {_rule(direction)}",
+        " " * left + "".join(f"{title:>{width}}" for title, width in zip(titles, widths, strict=True)),
+    ]
+    for row in rows:
+        mark = "best" if row.rank == 1 else f"{row.rank or ''}" + ("" if row.guarded else "!")
+        cells = [MEASURES[name].text(row.measured.values.get(name)) for name in shown]
+        ranges = [_interval(row, name) for name in shown]
+        lines.append(
+            f"{mark:<6}{row.name:<{left - 6}}"
+            + "".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))
+        )
+        lines.append(" " * left + "".join(f"{c:>{w}}" for c, w in zip(ranges, widths, strict=True)))
+    if not all(row.guarded for row in rows if row.rank):
+        lines.append("! its pictures are no nearer to their own targets than other targets are")
+    return [line.rstrip() for line in lines]
+
+
+def _rule(direction: str) -> str:
+    from mapgan.scoring import RULES
+
+    return RULES[direction]
+
+
+def _interval(row: Row, name: str) -> str:
+    from mapgan.metrics import MEASURES
+
+    if name not in row.measured.intervals:
+        return ""
+    low, high = (MEASURES[name].text(value) for value in row.measured.intervals[name])
+    return f"({low}..{high})"
+
+
+_ARROWS = {"higher": "^", "lower": "v", "one": "=1"}
+
+COMMANDS: list[click.Command] = [evaluate]

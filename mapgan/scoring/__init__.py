@@ -1,0 +1,332 @@
+"""How good generators are on tiles they never saw, always beside two baselines on the same tiles.
+
+A flat colour looks good on RMSE and a copied input on structure, so a figure alone says little. The
+baselines are the per-channel median colour of the training targets, and the input itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from mapgan import judging, metrics
+from mapgan.metrics import Inception, Measured, Pictures
+from mapgan.scoring.candidates import Candidate, of_file
+from mapgan.scoring.tiles import Tiles, TileSource, open_tiles, spread
+
+__all__ = ["Examples", "Result", "Row", "evaluate", "evaluate_pictures", "plain", "score"]
+
+SAMPLES: Final = 8
+"""Tiles of which the pictures are kept for the report."""
+RULES: Final = {
+    "sat2map": "palette mIoU, then acc<5",
+    "map2sat": "KID (random CNN), then SWD, for those whose translations are nearer to their own targets "
+    "(PSNR) than other targets are",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """A generator or baseline with its measures.
+
+    Attributes:
+        name, kind, series, step: of the candidate; a baseline's kind is ``baseline``.
+        size: side of the pictures, in pixels.
+        measured: values and intervals.
+        samples: its translations of the example tiles.
+        rank: 1 is the best; None for baselines.
+        guarded: whether it passes the rule's guard.
+    """
+
+    name: str
+    kind: str
+    series: str
+    step: int | None
+    size: int
+    measured: Measured
+    samples: Pictures
+    rank: int | None = None
+    guarded: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """The example tiles: names, inputs and targets."""
+
+    stems: list[str]
+    sources: Pictures
+    targets: Pictures
+
+
+@dataclass(eq=False)
+class Result:
+    """All rows of an evaluation by direction, the best first and the baselines last.
+
+    Attributes:
+        label: what the tiles are called.
+        tiles: how many there are.
+        weights: ``averaged`` or ``raw``, as asked for.
+        paired: whether sources and targets belong together.
+        inception_sha256: of the weights behind FID, if there was one.
+    """
+
+    label: str
+    tiles: int
+    weights: str
+    paired: bool = True
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    examples: dict[str, Examples] = field(default_factory=dict)
+    inception_sha256: str | None = None
+
+    def best(self, direction: str) -> Row:
+        """The first by the rule."""
+        return self.rows[direction][0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        held_out = {"tiles": self.tiles, "list": self.label, "paired": self.paired}
+        values: dict[str, Any] = {
+            "held_out": held_out,
+            "weights": self.weights,
+            "directions": {
+                direction: {
+                    "rule": RULES[direction],
+                    "best": rows[0].name,
+                    "rows": [_row_values(row) for row in rows],
+                }
+                for direction, rows in self.rows.items()
+            },
+        }
+        if self.inception_sha256:
+            values["inception_sha256"] = self.inception_sha256
+        return values
+
+
+def evaluate(
+    candidates: Sequence[Candidate],
+    source: TileSource,
+    *,
+    weights: str = "averaged",
+    inception: Inception | None = None,
+    on_row: Callable[[str, Row], None] = lambda _direction, _row: None,
+) -> Result:
+    """Measure generators and the two baselines of each direction and size.
+
+    Args:
+        candidates: at least one.
+        source: the tiles.
+        weights: a word for the result.
+        inception: for FID.
+        on_row: hears every row as it is done; what it raises ends the work.
+
+    Raises:
+        DatasetError, CheckpointError, InferenceError: tiles or generators that cannot be used.
+    """
+    first = source.at(candidates[0].size)
+    result = Result(source.label, len(first.stems), weights, first.paired)
+    result.inception_sha256 = inception.sha256 if inception else None
+    for direction in dict.fromkeys(candidate.direction for candidate in candidates):
+        mine = [candidate for candidate in candidates if candidate.direction == direction]
+        rows = []
+        for candidate in mine:
+            tiles = source.at(candidate.size)
+            with candidate.opened() as translate:
+                pictures = _translated(translate, tiles.sources(direction))
+            rows.append(_row(candidate, tiles, pictures, inception))
+            on_row(direction, rows[-1])
+        sizes = dict.fromkeys(candidate.size for candidate in mine)
+        rows = _ranked(rows, direction)
+        for size in sizes:
+            rows += _baselines(source.at(size), direction, f" at {size}" if len(sizes) > 1 else "")
+        result.rows[direction] = rows
+        result.examples[direction] = _examples(source.at(mine[0].size), direction)
+    return result
+
+
+def score(
+    generator: Path,
+    data: Path,
+    tiles: Path | None,
+    *,
+    on_progress: Callable[[float], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Measures one generator file, for its card.
+
+    Args:
+        generator: an ONNX file; its card says the direction and the size.
+        data: a data set in pairs, a folder, zip or tar.
+        tiles: see :func:`mapgan.scoring.tiles.open_tiles`.
+        on_progress: called with the finished share, 0 to 1; what it raises ends the work.
+
+    Returns:
+        JSON values: `held_out` says what it was measured on; `generator`, `median_colour` and
+        `input_copied` have their measures, and the generator its `intervals`.
+
+    Raises:
+        DatasetError: when the data or the list cannot be used.
+        InferenceError: when the generator fails.
+    """
+    candidate = of_file(generator)
+    with open_tiles(data, tiles) as source:
+        count = len(source.at(candidate.size).stems)
+        told = replace(candidate, opened=lambda: _counted(candidate, count, on_progress))
+        result = evaluate([told], source)
+    rows = {row.name: plain(row.measured.values) for row in result.rows[candidate.direction]}
+    own = result.best(candidate.direction)
+    return {
+        "held_out": {"tiles": result.tiles, "list": result.label},
+        "generator": {**rows.pop(own.name), "intervals": plain(own.measured.intervals)},
+        **rows,
+    }
+
+
+@contextmanager
+def _counted(
+    candidate: Candidate, count: int, on_progress: Callable[[float], None]
+) -> Iterator[Callable[[Pictures], Pictures]]:
+    """The candidate's function, which tells how much of ``count`` pictures is done."""
+    done = 0
+    with candidate.opened() as translate:
+
+        def told(pictures: Pictures) -> Pictures:
+            nonlocal done
+            made = translate(pictures)
+            done += len(pictures)
+            on_progress(done / count)
+            return made
+
+        yield told
+
+
+def evaluate_pictures(
+    stems: list[str],
+    sources: Pictures,
+    targets: Pictures,
+    made: Pictures,
+    *,
+    direction: str,
+    inception: Inception | None = None,
+) -> Result:
+    """Measure translations that exist already, e.g. of another program.
+
+    The median colour is that of these targets, for there are no training tiles. ``sources`` may be
+    empty; then there is no second baseline.
+    """
+    maps = direction == "sat2map"
+    result = Result("pictures", len(targets), "none")
+    result.inception_sha256 = inception.sha256 if inception else None
+    flat = np.broadcast_to(metrics.median_colour(targets), targets.shape)
+    sets = {"made": ("pictures", made), "median_colour": ("baseline", flat)}
+    if len(sources):
+        sets["input_copied"] = ("baseline", sources)
+    rows = [
+        Row(
+            name, kind, name, None, targets.shape[1],
+            _guarded(metrics.measure(targets, pictures, maps=maps, inception=inception), targets),
+            _samples(pictures),
+        )
+        for name, (kind, pictures) in sets.items()
+    ]  # fmt: skip
+    result.rows[direction] = [*_ranked(rows[:1], direction), *rows[1:]]
+    shown = sources if len(sources) else targets[:0]
+    result.examples[direction] = Examples(spread(stems, SAMPLES), _samples(shown), _samples(targets))
+    return result
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Six significant digits, and None for what is not finite: JSON has no infinity."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found[name] = plain(value)
+        elif isinstance(value, tuple | list):
+            found[name] = [_rounded(part) for part in value]
+        else:
+            found[name] = _rounded(value)
+    return found
+
+
+def _rounded(value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.6g}") if math.isfinite(value) else None
+
+
+def _row_values(row: Row) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "kind": row.kind,
+        "series": row.series,
+        "step": row.step,
+        "size": row.size,
+        "rank": row.rank,
+        "passes_guard": row.guarded,
+        "measures": plain(row.measured.values),
+        "intervals": plain(row.measured.intervals),
+    }
+
+
+def _translated(translate: Callable[[Pictures], Pictures], sources: Pictures) -> Pictures:
+    """One at a time, so that memory does not grow with their number."""
+    return np.concatenate([translate(picture[None]) for picture in sources])
+
+
+def _row(candidate: Candidate, tiles: Tiles, made: Pictures, inception: Inception | None) -> Row:
+    targets = tiles.targets(candidate.direction)
+    maps = candidate.direction == "sat2map"
+    measured = metrics.measure(targets, made, maps=maps, paired=tiles.paired, inception=inception)
+    measured = _guarded(measured, targets) if tiles.paired else measured
+    return Row(
+        candidate.name, candidate.kind, candidate.series, candidate.step, candidate.size, measured,
+        _samples(made),
+    )  # fmt: skip
+
+
+def _guarded(measured: Measured, targets: Pictures) -> Measured:
+    """With what the guard compares with."""
+    return replace(measured, values=measured.values | judging.guard(targets))
+
+
+def _baselines(tiles: Tiles, direction: str, suffix: str) -> list[Row]:
+    """The median colour and the input; named with their size where there is more than one."""
+    rows = []
+    sources, targets = tiles.sources(direction), tiles.targets(direction)
+    for name, pictures in (("median_colour", tiles.flat(direction)), ("input_copied", sources)):
+        measured = metrics.measure(targets, pictures, maps=direction == "sat2map", paired=tiles.paired)
+        measured = _guarded(measured, targets) if tiles.paired else measured
+        size = sources.shape[1]
+        rows.append(Row(name + suffix, "baseline", name, None, size, measured, _samples(pictures)))
+    return rows
+
+
+def _ranked(rows: Iterable[Row], direction: str) -> list[Row]:
+    """Best first; the earlier step of two that are equal."""
+    maps = direction == "sat2map"
+    numbers = [{k: v for k, v in row.measured.values.items() if isinstance(v, float)} for row in rows]
+    ordered = sorted(
+        zip(rows, numbers, strict=True),
+        key=lambda pair: judging.ranking_key(pair[1], maps=maps),
+        reverse=True,
+    )
+    return [
+        replace(row, rank=place, guarded=maps or judging.passes_guard(values))
+        for place, (row, values) in enumerate(ordered, start=1)
+    ]
+
+
+def _examples(tiles: Tiles, direction: str) -> Examples:
+    sources, targets = tiles.sources(direction), tiles.targets(direction)
+    if not tiles.paired:
+        targets = targets[:0]  # those would be of other places
+    return Examples(spread(tiles.stems, SAMPLES), _samples(sources), _samples(targets))
+
+
+def _samples(pictures: Pictures) -> Pictures:
+    """The example tiles of a set; of unpaired sets of other length at other places."""
+    return pictures[spread(range(len(pictures)), SAMPLES)]
