@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from mapgan.datasets import DatasetError, Pictures, load_pair
-from mapgan.doctor.files import Entry, list_entries
+from mapgan.datasets import DatasetError, Pictures, load_pair, load_picture
+from mapgan.doctor.listing import Entry, list_entries
 
 COLUMNS: Final = 8
 QUALITY: Final = 82
@@ -33,48 +33,57 @@ def draw_sheets(
     A picture that cannot be read leaves its cell empty: the sheet is for looking, the doctor complains.
 
     Args:
-        root: the data set's folder, of any paired layout.
+        root: the data set's folder, of any layout.
         out: folder to write into; made where it is missing.
         a_side: the half of a side-by-side picture that is A.
-        count: pairs on the first two sheets at most, evenly spread over all.
+        count: pictures on each of the first two sheets at most, evenly spread over all.
         cell: pixels of a cell's side.
         tiles: names as the doctor's report has them (``train/12``); their A and B stand side by side.
         progress: called with the finished share, 0 to 1.
 
     Returns:
-        The names of the pairs on the first two sheets, row by row.
+        The names of the tiles on the first sheet, row by row.
 
     Raises:
         DatasetError: no such folder, or no picture in it.
         OSError: the sheets cannot be written.
     """
-    entries, _ = list_entries(root, a_side=a_side)
-    shown = [entries[place * len(entries) // count] for place in range(count)]
-    shown = list(dict.fromkeys(shown))
+    entries = list_entries(root, a_side).entries
+    with_a, with_b = ([entry for entry in entries if half in entry.halves] for half in "AB")
+    shown_a, shown_b = _spread(with_a, count), _spread(with_b, count)
     named = {entry.name: entry for entry in entries}
     asked = [named[name] for name in tiles if name in named]
     out.mkdir(parents=True, exist_ok=True)
-    halves: dict[Entry, tuple[Pictures, Pictures] | None] = {}
-    for done, entry in enumerate(wanted := list(dict.fromkeys([*shown, *asked]))):
+    halves: dict[str, dict[str, Pictures]] = {}
+    for done, entry in enumerate(wanted := [*shown_a, *shown_b, *asked]):
         progress(done / len(wanted))
-        halves[entry] = _halves(entry, cell)
-    for index, name in enumerate(("a", "b")):
-        cells = [None if (pair := halves[entry]) is None else pair[index] for entry in shown]
-        _write(out / f"{name}.webp", cells, (cell, cell), COLUMNS)
+        if entry.name not in halves:
+            halves[entry.name] = _halves(entry, cell)
+    for half, shown in (("A", shown_a), ("B", shown_b)):
+        cells = [halves[entry.name].get(half) for entry in shown]
+        _write(out / f"{half.lower()}.webp", cells, (cell, cell), COLUMNS)
     if asked:
-        pairs = [None if (pair := halves[entry]) is None else np.hstack(pair) for entry in asked]
-        _write(out / "tiles.webp", pairs, (2 * cell, cell), COLUMNS // 2)
+        blank = np.zeros((cell, cell, 3), np.uint8)
+        both = [[halves[entry.name].get(half, blank) for half in "AB"] for entry in asked]
+        _write(out / "tiles.webp", [np.hstack(pair) for pair in both], (2 * cell, cell), COLUMNS // 2)
     progress(1.0)
-    return [entry.name for entry in shown]
+    return [entry.name for entry in shown_a]
 
 
-def _halves(entry: Entry, cell: int) -> tuple[Pictures, Pictures] | None:
-    """Both halves, each filling a square cell."""
+def _spread(entries: Sequence[Entry], count: int) -> list[Entry]:
+    """At most ``count`` of them, evenly spread over all."""
+    count = min(count, len(entries))
+    return [entries[place * len(entries) // count] for place in range(count)]
+
+
+def _halves(entry: Entry, cell: int) -> dict[str, Pictures]:
+    """The halves there are, each filling a square cell; none of a picture that cannot be read."""
     try:
-        a, b = load_pair(entry.pair, cell)
+        if len(entry.halves) == 1:  # of an unpaired set
+            return {entry.halves[0]: load_picture(entry.pair.a, cell)}
+        return dict(zip("AB", load_pair(entry.pair, cell), strict=True))
     except DatasetError:
-        return None
-    return a, b
+        return {}
 
 
 def _write(path: Path, cells: Sequence[Pictures | None], size: tuple[int, int], columns: int) -> None:

@@ -104,6 +104,7 @@ def celery(*, reconcile_seconds: float) -> dict[str, Any]:
             "translator.translate": {"queue": "translate"},
             "translator.*": {"queue": "maintenance"},
             "training_jobs.examine": {"queue": "data"},
+            "training_jobs.publish": {"queue": "data"},
             "training_jobs.train": {"queue": "train"},
             "training_jobs.*": {"queue": "maintenance"},
             "jobs.*": {"queue": "maintenance"},

@@ -9,7 +9,14 @@ from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 
 from accounts.models import User
 from jobs.models import ACTIVE_STATES, JobState
-from training_jobs.models import Dataset, DatasetVersion, TrainingRun, Upload
+from training_jobs.models import (
+    Checkpoint,
+    Dataset,
+    DatasetVersion,
+    Publication,
+    TrainingRun,
+    Upload,
+)
 
 Person = User | AnonymousUser
 
@@ -72,6 +79,33 @@ def run_visible(*, user: Person, run_id: uuid.UUID) -> TrainingRun:
         TrainingRun.DoesNotExist: there is none, or none for this person.
     """
     return runs_visible(user).get(pk=run_id)
+
+
+def checkpoint_visible(*, user: Person, checkpoint_id: uuid.UUID) -> Checkpoint:
+    """One checkpoint.
+
+    Raises:
+        Checkpoint.DoesNotExist: there is none, or none for this person.
+    """
+    if not may_train(user):
+        raise Checkpoint.DoesNotExist
+    return Checkpoint.objects.select_related("run__dataset_version__dataset").get(pk=checkpoint_id)
+
+
+def publication_visible(*, user: Person, publication_id: uuid.UUID) -> Publication:
+    """One publication.
+
+    Raises:
+        Publication.DoesNotExist: there is none, or none for this person.
+    """
+    if not may_train(user):
+        raise Publication.DoesNotExist
+    return Publication.objects.select_related("checkpoint__run", "generator").get(pk=publication_id)
+
+
+def publications_of(run: TrainingRun) -> QuerySet[Publication]:
+    """What was or is being published of a run, newest first."""
+    return Publication.objects.filter(checkpoint__run=run).select_related("checkpoint", "generator")
 
 
 def upload_owned(*, user: Person, upload_id: uuid.UUID) -> Upload:

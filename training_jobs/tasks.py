@@ -6,7 +6,7 @@ from celery import shared_task
 
 from jobs.runner import run_job
 from training_jobs import worker
-from training_jobs.models import DatasetVersion, TrainingRun
+from training_jobs.models import DatasetVersion, Publication, TrainingRun
 from training_jobs.services import uploads_sweep
 
 
@@ -21,6 +21,12 @@ def examine(job_id: str) -> None:
 def train(job_id: str) -> None:
     """Run one attempt at a training run, if it is to be had."""
     run_job(model=TrainingRun, job_id=job_id, work=worker.train, transient=worker.TRANSIENT)
+
+
+@shared_task(name=Publication.TASK_NAME, ignore_result=True)
+def publish(job_id: str) -> None:
+    """Run one attempt at publishing a checkpoint, if it is to be had."""
+    run_job(model=Publication, job_id=job_id, work=worker.publish, transient=worker.TRANSIENT)
 
 
 @shared_task(name="training_jobs.sweep_uploads", ignore_result=True)

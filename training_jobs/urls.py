@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from training_jobs.views import datasets, runs, uploads
+from training_jobs.views import datasets, publications, runs, uploads
 
 patterns = [
     path("datasets/", datasets.index, name="datasets"),
@@ -27,6 +27,9 @@ patterns = [
     path("runs/<uuid:run_id>/samples/<slug:name>/", runs.samples, name="run-samples"),
     path("runs/<uuid:run_id>/extend/", runs.extend, name="run-extend"),
     path("runs/<uuid:run_id>/delete/", runs.delete, name="run-delete"),
+    path("checkpoints/<uuid:checkpoint_id>/publish/", publications.new, name="publish"),
+    path("publications/<uuid:publication_id>/status/", publications.status, name="publication-status"),
+    path("publications/<uuid:publication_id>/retry/", publications.retry, name="publication-retry"),
     path("runs/<uuid:run_id>/<slug:action>/", runs.act, name="run-act"),
     path("uploads/", uploads.begin, name="uploads"),
     path("uploads/<uuid:upload_id>/", uploads.upload, name="upload"),

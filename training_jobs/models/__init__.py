@@ -1,6 +1,7 @@
 """Rows of training: uploads, datasets and their versions, runs and their checkpoints."""
 
 from training_jobs.models.datasets import Dataset, DatasetSource, DatasetVersion, Side
+from training_jobs.models.publications import Publication
 from training_jobs.models.runs import Checkpoint, CurveChunk, RunNote, TrainingRun, Wish
 from training_jobs.models.uploads import Upload, UploadChunk
 
@@ -10,6 +11,7 @@ __all__ = [
     "Dataset",
     "DatasetSource",
     "DatasetVersion",
+    "Publication",
     "RunNote",
     "Side",
     "TrainingRun",

@@ -22,7 +22,7 @@ from training_jobs import curves
 from training_jobs.estimates import estimate
 from training_jobs.models import TrainingRun
 from training_jobs.run_forms import ExtendForm, RunForm, StartForm
-from training_jobs.selectors import run_visible, runs_visible
+from training_jobs.selectors import publications_of, run_visible, runs_visible
 from training_jobs.services.runs import (
     RunRefused,
     run_cancel,
@@ -219,6 +219,7 @@ def _context(run: TrainingRun) -> dict[str, Any]:
         "directions": directions,
         "steps_drawn": json.dumps([each.step for each in checkpoints if each.sheets]),
         "notes": run.notes.select_related("by").order_by("-id")[:NOTES],
+        "publications": publications_of(run),
         "disk_bytes": sum(each.size_bytes for each in checkpoints),
         "is_live": run.is_active and not run.is_paused,
         "changed": _changed(run),

@@ -107,6 +107,11 @@ class RunKeeper:
                 for name, (folder, names) in missing.items():
                     key = run_key(self._run.pk, name, "webp", attempt=self._attempt)
                     new[name] = stash.save(key, _sheet(folder, names))
+                    kind, _, direction = name.partition("-")
+                    if kind == "input":  # a published generator shows what it makes of this one
+                        key = run_key(self._run.pk, f"first-{direction}", "png", attempt=self._attempt)
+                        first = (folder / f"{names[0]}.png").read_bytes()
+                        new[f"first-{direction}"] = stash.save(key, first)
                 self._write(new)
 
     def _write(self, new: dict[str, str]) -> None:
@@ -132,7 +137,17 @@ def bring_back(run: TrainingRun, folder: Path, on_share: Callable[[float], None]
         if name in RUN_FILES or name.startswith("tensorboard/"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             _fetch(key, folder / name)
-    target = folder / "checkpoints" / f"step-{checkpoint.step:08d}"
+    bring_checkpoint(checkpoint, folder / "checkpoints" / f"step-{checkpoint.step:08d}", on_share)
+    return checkpoint.step
+
+
+def bring_checkpoint(checkpoint: Checkpoint, target: Path, on_share: Callable[[float], None]) -> Path:
+    """Put a stored checkpoint into the folder ``target``, which is made; returns it.
+
+    Raises:
+        JobFailed: a stored file is gone or not what it was.
+        StorageError: the storage cannot be reached.
+    """
     target.mkdir(parents=True)
     done = 0
     for name, file in checkpoint.files.items():
@@ -148,7 +163,7 @@ def bring_back(run: TrainingRun, folder: Path, on_share: Callable[[float], None]
     if checkpoint.measures:
         measures = {"step": checkpoint.step, **checkpoint.measures}
         (target / "metrics.json").write_text(json.dumps(measures), encoding="utf-8")
-    return checkpoint.step
+    return target
 
 
 def _fetch(key: str, path: Path, on_bytes: Callable[[int], None] = lambda _: None) -> str:
