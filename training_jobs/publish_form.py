@@ -26,9 +26,8 @@ class PublishForm(forms.ModelForm[Publication]):
         super().__init__(data, **kwargs)
         self.checkpoint, self.user = checkpoint, user
         choices = [(name, Direction(name).label) for name in directions_of(checkpoint)]
-        self.fields["direction"] = forms.ChoiceField(
-            choices=choices, initial=checkpoint.run.config["direction"]
-        )
+        own = checkpoint.run.config["direction"]
+        self.fields["direction"] = forms.ChoiceField(choices=choices, initial=own)
 
     def save(self, commit: bool = True) -> Publication | None:  # type: ignore[override]
         """Ask for it; None, with the error in the form, when it cannot be."""

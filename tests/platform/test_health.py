@@ -62,6 +62,7 @@ def test_parts_that_signed_lately(client: Client, db: None, broker: Broker) -> N
         presence.sign(connection, "translate@one:1")
         presence.sign(connection, "translate@two:2")
         presence.sign(connection, "data@one:5")
+        presence.sign(connection, "train@one:6")
         presence.sign(connection, "beat@one:3")
         connection.zadd(presence.KEY, {"maintenance@one:4": time.time() - presence.FRESH_SECONDS - 1})
     workers = client.get("/healthz").json()["parts"]["workers"]
@@ -70,6 +71,7 @@ def test_parts_that_signed_lately(client: Client, db: None, broker: Broker) -> N
         "message": "Not heard of lately: maintenance.",
         "translate": 2,
         "data": 1,
+        "train": 1,
         "maintenance": 0,
         "beat": 1,
     }
@@ -80,6 +82,7 @@ def test_parts_that_signed_lately(client: Client, db: None, broker: Broker) -> N
         "up": True,
         "translate": 1,
         "data": 1,
+        "train": 1,
         "maintenance": 1,
         "beat": 1,
     }
@@ -155,5 +158,5 @@ def test_every_process_of_a_live_system_signs(live_stack: LiveStack) -> None:
         seconds=40,
         what="workers",
     )
-    assert workers == {"up": True, "translate": 1, "data": 1, "maintenance": 1, "beat": 1}
+    assert workers == {"up": True, "translate": 1, "data": 1, "train": 1, "maintenance": 1, "beat": 1}
     assert body["parts"]["generators"]["published"] >= 1

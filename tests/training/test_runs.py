@@ -20,10 +20,11 @@ from accounts.models import User
 from jobs.models import JobState
 from jobs.services import job_reconcile
 from mapgan.config import TrainConfig
+from tests.pages.helpers import text_of
 from tests.support.waiting import wait_until
-from tests.training.conftest import brought
+from tests.training.conftest import Clients, brought
 from training_jobs import curves, tasks
-from training_jobs.models import DatasetVersion, TrainingRun
+from training_jobs.models import DatasetVersion, Publication, TrainingRun
 from training_jobs.objects import save_file, sha256_of, version_key
 from training_jobs.services.runs import (
     run_cancel,
@@ -149,6 +150,33 @@ def test_a_run_leaves_curves_checkpoints_samples_and_measures(
     assert keys == named
     run_delete(run=run)
     assert set(walk("runs")) | set(walk("checkpoints")) == set()
+
+
+def test_a_checkpoint_is_published_and_the_translator_offers_it(
+    start: Callable[..., TrainingRun], carol: User, alice: User, clients: Clients
+) -> None:
+    run = worked_on(start(steps=2, checkpoint_every=2))
+    checkpoint = run.checkpoints.get()
+    address = f"/training/checkpoints/{checkpoint.pk}/publish/"
+    assert clients["alice"].get(address).status_code == 404
+    form = {"direction": "map2sat", "title": "Tiny town", "name": "tiny", "everyone": "on"}
+    for wrong in ({"direction": "sat2map"}, {"name": "Not a name"}, {"title": ""}):
+        assert clients["carol"].post(address, {**form, **wrong}).status_code == 422
+    assert clients["carol"].post(address, form)["Location"] == run.get_absolute_url()
+    publication = Publication.objects.get()
+    tasks.publish(str(publication.pk))
+    publication.refresh_from_db()
+    assert (publication.state, publication.error_details) == (JobState.SUCCEEDED, "")
+    generator = publication.generator
+    assert generator is not None
+    assert (generator.title, generator.state, generator.version) == ("Tiny town", "published", 1)
+    assert generator.card["step"] == 2
+    assert generator.card["training_data"].startswith("Maps, version 1")
+    assert generator.sample_input
+    assert "Tiny town" in text_of(clients["alice"].get("/translate/"))
+    assert "version 1" in text_of(clients["carol"].get(run.get_absolute_url()))
+    run_delete(run=run)
+    assert "Tiny town" in text_of(clients["alice"].get("/translate/"))  # what was published stays
 
 
 def test_a_killed_child_is_followed_by_one_that_ends_the_same(
