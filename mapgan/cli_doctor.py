@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from pathlib import Path
 
 import click
 
 EXIT_ERRORS = 1
+_SECONDS_A_LINE = 10.0  # where stderr is no terminal
 
 
 @click.command()
-@click.argument("data", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("data", type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "--a-side", type=click.Choice(["left", "right"]), default="left", show_default=True,
+    help="The half that is A (the aerial picture) where one picture holds both.",
+)  # fmt: skip
 @click.option(
     "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write it all here."
 )
@@ -26,13 +32,14 @@ EXIT_ERRORS = 1
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the split's draw.")
 def doctor(
-    *, data: Path, json_file: Path | None, split_folder: Path | None, fraction: float, seed: int
+    *, data: Path, a_side: str, json_file: Path | None, split_folder: Path | None, fraction: float, seed: int
 ) -> None:
-    """Examine the pairs in DATA before training on them.
+    """Examine the pairs in DATA, a folder or an archive, before training on them.
 
     Looks for files that cannot be read, odd or unequal sizes, names without a counterpart, blank or
     exchanged halves, maps that do not lie upon their pictures, copies, overlapping ground, and
-    unusual colours. Exit code 0: no errors (warnings and notices there may be); 1: errors; 2: wrong use.
+    unusual colours. Two folders without common names are examined as the two domains of a CycleGAN.
+    Exit code 0: no errors (warnings and notices there may be); 1: errors; 2: wrong use.
 
     --split divides the tiles of train/ (or of a flat folder) so that no two that show the same ground
     come apart; tiles with errors are in neither list. `mapgan train --exclude OUT/val.txt` holds the
@@ -42,18 +49,21 @@ def doctor(
     Examples:
       mapgan doctor maps
       mapgan doctor maps --json report.json
+      mapgan doctor tiles.zip --a-side right
       mapgan doctor maps --split lists --fraction 0.1 --seed 7
     """
+    from mapgan.archives import ArchiveError, opened
     from mapgan.datasets import DatasetError
     from mapgan.doctor.examine import examine
 
     progress = _Progress()
     try:
-        report = examine(data, progress=progress)
+        with opened(data) as root:
+            report = examine(root, a_side=a_side, progress=progress)
         progress.end()
         if json_file is not None:
             json_file.write_text(report.to_json(), encoding="utf-8")
-    except DatasetError as error:
+    except (ArchiveError, DatasetError) as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:
         raise click.ClickException(str(error)) from error
@@ -68,6 +78,10 @@ def _split(tiles: list[str], groups: list[list[str]], folder: Path, fraction: fl
     """Write both lists and say how long they are."""
     from mapgan.doctor.splitting import TRAIN_FILE, VAL_FILE, make_split, write_split
 
+    if not tiles:
+        raise click.ClickException(
+            "no split is made: there is no pair without errors, or the data are not in pairs"
+        )
     split = make_split(tiles, groups, fraction=fraction, seed=seed)
     try:
         write_split(split, folder, comment=f"mapgan doctor --fraction {fraction:g} --seed {seed}")
@@ -79,12 +93,13 @@ def _split(tiles: list[str], groups: list[list[str]], folder: Path, fraction: fl
 
 
 class _Progress:
-    """One line on stderr that is written over, on a terminal only; called from any thread."""
+    """On a terminal one line that is written over, elsewhere a line now and then; from any thread."""
 
     def __init__(self) -> None:
         self._shown = ""
         self._lock = threading.Lock()
         self._terminal = sys.stderr.isatty()
+        self._next = time.monotonic() + _SECONDS_A_LINE
 
     def __call__(self, stage: str, share: float) -> None:
         """Show a stage and the share of it that is done."""
@@ -93,6 +108,9 @@ class _Progress:
             if self._terminal and text != self._shown:
                 self._shown = text
                 click.echo(f"\r{text}\033[K", nl=False, err=True)
+            elif not self._terminal and time.monotonic() > self._next:
+                self._next = time.monotonic() + _SECONDS_A_LINE
+                click.echo(text, err=True)
 
     def end(self) -> None:
         """Take the line away."""

@@ -8,8 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias
 
-from mapgan.doctor import alignment, files, ground, halves
-from mapgan.doctor.files import Entry, Sample
+import numpy as np
+
+from mapgan.doctor import alignment, copies, files, ground, halves
+from mapgan.doctor.files import Sample
+from mapgan.doctor.listing import Entry, Listing, list_entries
 from mapgan.doctor.report import SEVERITIES, Finding, Report
 
 Progress: TypeAlias = Callable[[str, float], None]
@@ -20,54 +23,91 @@ def silent(_stage: str, _share: float) -> None:
     """No progress."""
 
 
-def examine(root: Path, *, progress: Progress = silent) -> Report:
+def examine(root: Path, *, a_side: str = "left", progress: Progress = silent) -> Report:
     """Look at every pair of a folder, alone, against its other half, and against all others.
 
     Args:
-        root: a folder in a layout of :mod:`mapgan.datasets`: pictures of two halves or ``A/`` and
-            ``B/``, in ``train/``, ``val/`` and ``test/`` or flat.
+        root: a folder in a layout of :mod:`mapgan.datasets`.
+        a_side: the half of a side-by-side picture that is A, ``left`` or ``right``.
         progress: is told how far it is.
 
     Raises:
-        mapgan.datasets.DatasetError: no such folder, or no picture in it.
+        mapgan.datasets.DatasetError: no such folder, one that cannot be read, or no picture in it.
     """
-    entries, findings = files.list_entries(root)
+    listing = list_entries(root, a_side)
     surface = alignment.MeanSurface()
-    samples, found = _read(entries, surface, lambda share: progress("reading", share))
-    findings += found
-    samples, found = files.size_findings(samples)
-    findings += found + halves.blank_findings(samples)
+    samples, findings = _read(listing.entries, surface, lambda share: progress("reading", share))
+    findings = listing.findings + findings
+    if listing.layout == "unpaired":
+        domains = [[sample for sample in samples if sample.entry.halves == (half,)] for half in "AB"]
+    else:
+        domains = [samples]
+    kept: list[Sample] = []
+    groups: list[list[str]] = []
+    for domain in domains:
+        good, found = files.size_findings(domain)
+        findings += found + _alone(good, {tile for finding in findings for tile in finding.tiles})
+        if listing.layout != "unpaired":
+            findings += _together(good, surface, progress)
+        found, together = _against_others(good, progress)
+        findings += found
+        groups += together
+        kept += good
+    return Report(
+        pairs=_counted(listing, kept),
+        colours=halves.colour_summary(kept),
+        findings=sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)),
+        groups=groups,
+        tiles=[sample.entry.name for sample in kept],
+        layout=listing.layout,
+        size=files.usual_size(kept),
+        histograms=halves.colour_histograms(kept),
+        alignment=surface.plot(),
+    )
+
+
+def _alone(samples: list[Sample], told: set[str]) -> list[Finding]:
+    """What each picture shows without any other."""
+    found = halves.blank_findings(samples) + halves.grey_findings(samples, told)
+    return found + halves.colour_outliers(samples)
+
+
+def _together(samples: list[Sample], surface: alignment.MeanSurface, progress: Progress) -> list[Finding]:
+    """One half of a pair against the other."""
     swapped = halves.swap_findings(samples)
-    findings += swapped + halves.colour_outliers(samples)
     aside = {tile for finding in swapped for tile in finding.tiles}
     judged = [sample for sample in samples if sample.entry.name not in aside and not halves.is_blank(sample)]
     found, shift = alignment.set_findings(surface)
-    findings += found
-    findings += alignment.pair_findings(judged, shift, lambda share: progress("aligning", share))
-    copies = ground.find_copies(samples)
-    links = ground.find_links(samples, lambda share: progress("comparing the ground", share))
-    findings += ground.ground_findings(samples, links, copies)
-    names = [sample.entry.name for sample in samples]
-    return Report(
-        pairs=_counted(entries, samples),
-        colours=halves.colour_summary(samples),
-        findings=sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)),
-        groups=[[names[at] for at in group] for group in ground.join(len(samples), [*links, *copies])],
-        tiles=names,
-    )
+    pairs = alignment.pair_findings(judged, shift, lambda share: progress("aligning", share))
+    return swapped + halves.set_swap_findings(samples) + found + pairs
+
+
+def _against_others(samples: list[Sample], progress: Progress) -> tuple[list[Finding], list[list[str]]]:
+    """Copies and shared ground; and the groups, by name, that a split must not divide."""
+    if not samples:
+        return [], []
+    coarse = np.stack([sample.coarse for sample in samples])
+    fine = np.stack([sample.fine[0] for sample in samples])
+    compared = ground.compare(coarse, fine, lambda share: progress("comparing the ground", share))
+    twice = copies.find_copies(samples, compared.overlaps)
+    findings = copies.copy_findings(samples, twice)
+    findings += copies.overlap_findings(samples, compared.overlaps, twice)
+    links = [*compared.links(), *((copy.first, copy.second) for copy in twice)]
+    groups = ground.join(len(samples), links)
+    return findings, [[samples[at].entry.name for at in group] for group in groups]
 
 
 def _read(
     entries: list[Entry], surface: alignment.MeanSurface, progress: Callable[[float], None]
 ) -> tuple[list[Sample], list[Finding]]:
-    """All pairs that can be read, on all cores, in the order of ``entries``."""
+    """All that can be read, on all cores, in the order of ``entries``."""
     done = 0
 
     def read(entry: Entry) -> tuple[Sample | None, list[Finding]]:
         nonlocal done
         result, findings = files.read_sample(entry)
-        if result is not None:
-            surface.add(result[1], result[2])
+        if result is not None and len(result[1]) == 2:
+            surface.add(*result[1])
         done += 1  # only the progress reads it
         progress(done / len(entries))
         return result[0] if result else None, findings
@@ -77,9 +117,9 @@ def _read(
     return [sample for sample, _ in results if sample], [item for _, found in results for item in found]
 
 
-def _counted(entries: list[Entry], samples: list[Sample]) -> dict[str, int]:
-    """Usable pairs by split, with a zero for a split that has none."""
-    counts = {entry.split: 0 for entry in entries}
+def _counted(listing: Listing, samples: list[Sample]) -> dict[str, int]:
+    """Usable pairs (or pictures) by split, with a zero for a split that has none."""
+    counts = {entry.split: 0 for entry in listing.entries}
     for sample in samples:
         counts[sample.entry.split] += 1
     return counts

@@ -1,9 +1,9 @@
-"""From a folder to samples: every picture is listed, opened once and reduced to what the checks need."""
+"""From entries to samples: every picture is opened once and reduced to what the checks need."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -13,14 +13,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from mapgan.datasets import SUFFIXES, DatasetError, Pair, Pictures, load_pair
+from mapgan.datasets import MAX_BYTES, DatasetError, load_pair
+from mapgan.doctor.listing import Entry
+from mapgan.doctor.looks import grey_levels, is_flat, looks
+from mapgan.doctor.reducing import FINE, Pictures, coarse_grey, fine_grey, reduce_centre
 from mapgan.doctor.report import Finding
+from mapgan.imageio import ImageError, decode
 
-SPLITS: Final = ("train", "val", "test")
-COARSE: Final = 64
-"""Side in pixels to which a whole aerial half is reduced to look for its neighbours."""
-FINE: Final = 128
-"""Side in pixels of the pictures that verify a neighbour or a copy, and of those for alignment."""
+HISTOGRAM_BINS: Final = 16
+_LEVELS: Final = np.arange(256)
 _HEADER_BYTES: Final = 26
 _NOTABLE_MODES: Final = {
     "1": "black and white", "L": "grey", "LA": "grey with transparency", "I;16": "16-bit grey",
@@ -29,29 +30,24 @@ _NOTABLE_MODES: Final = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A pair on disk and how reports name it."""
-
-    name: str
-    split: str
-    pair: Pair
-
-
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """What the checks keep of a decoded pair; about 140 kB.
+    """What the checks keep of a decoded entry of k halves (2, or 1 of a domain); 140 kB a pair.
 
     Attributes:
-        entry: the pair.
+        entry: the files.
         size: (height, width) of a half, in pixels.
-        digest: SHA-256 over the pixels of both halves.
-        mean: (2, 3) mean of each half and channel, in grey levels.
-        stdev: (2, 3) standard deviations.
-        coarse: (64, 64) uint8, the whole aerial half in grey.
-        fine: (2, 128, 128) uint8, both whole halves in grey.
-        centre: (2, n, n, 3) uint8, the halves' central squares, reduced by a whole factor; n <= 128.
+        digest: SHA-256 over the pixels of all halves.
+        mean: (k, 3) mean of each half and channel, in grey levels.
+        stdev: (k, 3) standard deviations.
+        histogram: (k, 3, 16) shares of the pixels by level.
+        coarse: (64, 64) uint8, the whole first half in grey.
+        fine: (k, 128, 128) uint8, all whole halves in grey.
+        centre: (k, n, n, 3) uint8, the halves' central squares, reduced by a whole factor; n <= 128.
         factor: that factor: pixels of the half to one of ``centre``.
+        looks: (k, 8), see :func:`mapgan.doctor.looks.looks`.
+        blank: whether each half is flat.
+        grey: levels between each half's channels.
     """
 
     entry: Entry
@@ -59,138 +55,105 @@ class Sample:
     digest: str
     mean: npt.NDArray[np.float64]
     stdev: npt.NDArray[np.float64]
+    histogram: npt.NDArray[np.float64]
     coarse: Pictures
     fine: Pictures
     centre: Pictures
     factor: int
+    looks: npt.NDArray[np.float64]
+    blank: list[bool]
+    grey: list[float]
 
 
-def list_entries(root: Path) -> tuple[list[Entry], list[Finding]]:
-    """The pairs of every split of a folder, and what is wrong with the names.
-
-    Raises:
-        DatasetError: no such folder, or no picture in it.
-    """
-    if not root.is_dir():
-        raise DatasetError(f"no such folder: {root}")
-    splits = [split for split in SPLITS if (root / split).is_dir()] or [""]
-    entries: list[Entry] = []
-    findings: list[Finding] = []
-    for split in splits:
-        found, problems = _list_split(root / split, split)
-        entries += found
-        findings += problems
-    if not entries and not findings:
-        raise DatasetError(f"no pictures ({', '.join(sorted(SUFFIXES))}) in {root}")
-    return entries, findings
-
-
-def read_sample(entry: Entry) -> tuple[tuple[Sample, Pictures, Pictures] | None, list[Finding]]:
-    """Decode a pair and reduce it; the halves at full size are handed on for the caller to look at.
+def read_sample(entry: Entry) -> tuple[tuple[Sample, list[Pictures]] | None, list[Finding]]:
+    """Decode an entry and reduce it; the halves at full size are handed on for the caller to look at.
 
     Returns:
-        the sample with both halves, uint8 ``(height, width, 3)``, or None when they cannot be had,
-        and what is to say of the files.
+        the sample with its halves, uint8 ``(height, width, 3)``, or None when they cannot be had, and
+        what is to say of the files.
     """
-    findings = [
-        finding for path in (entry.pair.a, entry.pair.b) if path for finding in _header_notices(entry, path)
-    ]
+    paths = [path for path in (entry.pair.a, entry.pair.b) if path]
+    findings = [finding for path in paths for finding in _header_notices(entry, path)]
     try:
-        a, b = load_pair(entry.pair)
+        halves = _halves(entry, paths)
     except DatasetError as error:
         return None, [*findings, Finding(_kind_of(error), "error", (entry.name,), str(error))]
-    halves = (a, b)
-    centres = [reduce_centre(half, FINE) for half in halves]
-    sample = Sample(
-        entry=entry,
-        size=(a.shape[0], a.shape[1]),
-        digest=sha256(np.ascontiguousarray(a).tobytes() + np.ascontiguousarray(b).tobytes()).hexdigest(),
-        mean=np.stack([half.mean((0, 1)) for half in halves]),
-        stdev=np.stack([half.std((0, 1)) for half in halves]),
-        coarse=_grey(a, COARSE, Image.Resampling.BILINEAR),
-        fine=np.stack([_grey(half, FINE, Image.Resampling.BOX) for half in halves]),
-        centre=np.stack([centre for centre, _ in centres]),
-        factor=centres[0][1],
-    )
-    return (sample, a, b), findings
+    return (_reduced(entry, halves), halves), findings
 
 
 def size_findings(samples: list[Sample]) -> tuple[list[Sample], list[Finding]]:
     """The samples of the usual size, and an error for each of another size."""
-    usual = Counter(sample.size for sample in samples).most_common(1)[0][0] if samples else (0, 0)
-    findings = [
-        Finding(
-            "size",
-            "error",
-            (sample.entry.name,),
-            f"{sample.entry.name}: a half is {sample.size[1]}x{sample.size[0]}, "
-            f"most are {usual[1]}x{usual[0]}",
-            {"width": sample.size[1], "height": sample.size[0]},
-        )
-        for sample in samples
-        if sample.size != usual
-    ]
+    usual = usual_size(samples)
+    findings = []
+    for sample in samples:
+        if sample.size != usual:
+            height, width = sample.size
+            message = f"{sample.entry.name}: a half is {width}x{height}, most are {usual[1]}x{usual[0]}"
+            if (height, 2 * width) == usual:
+                message += " (is this one half alone?)"
+            values = {"width": width, "height": height}
+            findings.append(Finding("size", "error", (sample.entry.name,), message, values))
     return [sample for sample in samples if sample.size == usual], findings
 
 
-def reduce_centre(half: Pictures, side: int) -> tuple[Pictures, int]:
-    """The central square, averaged over blocks to at most ``side`` pixels (a power of two).
+def usual_size(samples: list[Sample]) -> tuple[int, int]:
+    """(height, width) of most halves, in pixels; (0, 0) without samples."""
+    return Counter(sample.size for sample in samples).most_common(1)[0][0] if samples else (0, 0)
 
-    Returns:
-        uint8 ``(n, n, 3)`` with n the largest power of two within ``side`` and the half, and the
-        number of the half's pixels to one of these.
+
+def _halves(entry: Entry, paths: list[Path]) -> list[Pictures]:
+    """A and B, or the one picture of a domain.
+
+    Raises:
+        DatasetError: what :func:`mapgan.datasets.load_pair` raises, or a file too large to be read.
     """
-    short = min(half.shape[:2])
-    n = min(side, 1 << (short.bit_length() - 1))
-    factor = short // n
-    top, left = ((length - n * factor) // 2 for length in half.shape[:2])
-    square = half[top : top + n * factor, left : left + n * factor]
-    if factor == 1:
-        return square.copy(), 1
-    blocks = square.reshape(n, factor, n, factor, 3).astype(np.float32)
-    return np.rint(blocks.mean((1, 3))).astype(np.uint8), factor
+    for path in paths:
+        try:
+            size = path.stat().st_size
+        except OSError as error:
+            raise DatasetError(f"{path}: not a readable picture ({error})") from error
+        if size > MAX_BYTES:
+            raise DatasetError(f"{path}: not a readable picture ({size / 2**20:.0f} MB)")
+    if len(entry.halves) == 2:
+        return list(load_pair(entry.pair))
+    try:
+        return [decode(entry.pair.a.read_bytes(), max_bytes=MAX_BYTES).rgb]
+    except (OSError, ImageError) as error:
+        raise DatasetError(f"{entry.pair.a}: not a readable picture ({error})") from error
 
 
-def _list_split(folder: Path, split: str) -> tuple[list[Entry], list[Finding]]:
-    """Pairs of one folder in either layout; what has no counterpart is an error."""
+def _reduced(entry: Entry, halves: list[Pictures]) -> Sample:
+    """All that is kept of the halves."""
+    digest = sha256()
+    for half in halves:
+        digest.update(np.ascontiguousarray(half).data)
+    centres = [reduce_centre(half, FINE) for half in halves]
+    fine = [fine_grey(half) for half in halves]
+    counts = np.stack([_counts(half) for half in halves])
+    mean = counts @ _LEVELS
+    stdev = np.sqrt(np.maximum(counts @ np.square(_LEVELS) - np.square(mean), 0))
+    return Sample(
+        entry=entry,
+        size=(halves[0].shape[0], halves[0].shape[1]),
+        digest=digest.hexdigest(),
+        mean=mean,
+        stdev=stdev,
+        histogram=counts.reshape(*counts.shape[:2], HISTOGRAM_BINS, -1).sum(-1),
+        coarse=coarse_grey(halves[0]),
+        fine=np.stack(fine),
+        centre=np.stack([centre for centre, _ in centres]),
+        factor=centres[0][1],
+        looks=np.stack([looks(centres[at][0], fine[at], mean[at], stdev[at]) for at in range(len(halves))]),
+        blank=[is_flat(centre, spread) for (centre, _), spread in zip(centres, stdev, strict=True)],
+        grey=[grey_levels(centre) for centre, _ in centres],
+    )
 
-    def name(stem: str) -> str:
-        return f"{split}/{stem}" if split else stem
 
-    a_folder, b_folder = folder / "A", folder / "B"
-    if not (a_folder.is_dir() and b_folder.is_dir()):
-        pictures, findings = _by_stem(folder, name)
-        return [Entry(name(stem), split, Pair(stem, path)) for stem, path in pictures.items()], findings
-    a, findings = _by_stem(a_folder, name)
-    b, more = _by_stem(b_folder, name)
-    findings += more
-    for stem in sorted(set(a) ^ set(b)):
-        path = a.get(stem) or b[stem]
-        findings.append(
-            Finding("unpaired", "error", (name(stem),), f"{path} has no counterpart in the other folder")
-        )
-    return [Entry(name(stem), split, Pair(stem, a[stem], b[stem])) for stem in a if stem in b], findings
-
-
-def _by_stem(folder: Path, name: Callable[[str], str]) -> tuple[dict[str, Path], list[Finding]]:
-    """Pictures of a folder; a second one of the same name is an error, other files are a notice."""
-    found: dict[str, Path] = {}
-    findings: list[Finding] = []
-    others: list[str] = []
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or not path.is_file():
-            continue
-        if path.suffix.lower() not in SUFFIXES:
-            others.append(path.name)
-        elif path.stem in found:
-            message = f"two pictures have one name: {found[path.stem]} and {path}"
-            findings.append(Finding("name_twice", "error", (name(path.stem),), message))
-        else:
-            found[path.stem] = path
-    if others:
-        message = f"{len(others)} files of {folder} are not pictures and are ignored, such as {others[0]}"
-        findings.append(Finding("ignored_files", "notice", (), message, {"files": others}))
-    return found, findings
+def _counts(half: Pictures) -> npt.NDArray[np.float64]:
+    """(3, 256) shares of a half's pixels by level."""
+    counts = [np.bincount(half[..., channel].ravel(), minlength=256) for channel in range(3)]
+    shares: npt.NDArray[np.float64] = np.stack(counts) / (half.shape[0] * half.shape[1])
+    return shares
 
 
 def _header_notices(entry: Entry, path: Path) -> Iterator[Finding]:
@@ -198,7 +161,7 @@ def _header_notices(entry: Entry, path: Path) -> Iterator[Finding]:
     try:
         with path.open("rb") as file:
             header = file.read(_HEADER_BYTES)
-        with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
+        with Image.open(path, formats=("PNG", "JPEG", "WEBP", "TIFF")) as image:
             mode = image.mode
     except Exception:  # noqa: BLE001 - Pillow raises anything; decoding says what is wrong
         return
@@ -221,8 +184,3 @@ def _kind_of(error: DatasetError) -> str:
     if "not a readable picture" in message:
         return "unreadable"
     return "odd_width" if "is odd" in message else "size"
-
-
-def _grey(half: Pictures, side: int, how: Image.Resampling) -> Pictures:
-    """The whole half as a grey square of ``side`` pixels."""
-    return np.asarray(Image.fromarray(half).convert("L").resize((side, side), how))

@@ -47,6 +47,10 @@ class Report:
         findings: in the order of severity.
         groups: tiles (named as in findings) that a split must keep together, two or more each.
         tiles: every readable pair, named as in findings.
+        layout: ``halves`` (A and B in one picture), ``folders`` (one each) or ``unpaired``.
+        size: (height, width) of most halves, in pixels.
+        histograms: per half and channel, shares of all pixels in 16 bins of 16 levels.
+        alignment: what :meth:`mapgan.doctor.alignment.MeanSurface.plot` gives; empty for unpaired data.
     """
 
     pairs: dict[str, int]
@@ -54,6 +58,10 @@ class Report:
     findings: list[Finding]
     groups: list[list[str]]
     tiles: list[str]
+    layout: str = "halves"
+    size: tuple[int, int] = (0, 0)
+    histograms: dict[str, list[list[float]]] = field(default_factory=dict)
+    alignment: dict[str, Any] = field(default_factory=dict)
 
     @property
     def broken(self) -> set[str]:
@@ -61,9 +69,14 @@ class Report:
         return {tile for finding in self.findings if finding.severity == "error" for tile in finding.tiles}
 
     def training(self) -> list[str]:
-        """Stems of the tiles a split may use: of ``train`` or a flat folder, without errors."""
+        """Stems of the tiles a split may use: of ``train`` or a flat folder, without errors.
+
+        Unpaired data have none: two domains are not split by one list.
+        """
         broken = self.broken
         usable = [tile for tile in self.tiles if tile not in broken]
+        if self.layout == "unpaired":
+            return []
         if "train" in self.pairs:
             return [tile.removeprefix("train/") for tile in usable if tile.startswith("train/")]
         return [tile for tile in usable if "" in self.pairs]
@@ -84,9 +97,15 @@ class Report:
         """The whole report; the schema is in docs/doctor.md."""
         document = {
             "schema": SCHEMA,
+            "paired": self.layout != "unpaired",
+            "layout": self.layout,
+            "size": {"width": self.size[1], "height": self.size[0]},
             "pairs": self.pairs,
             "summary": {severity: self.count(severity) for severity in SEVERITIES},
+            "kinds": Counter(finding.kind for finding in self.findings),
             "colours": self.colours,
+            "histograms": self.histograms,
+            "alignment": self.alignment,
             "findings": [asdict(finding) for finding in self.findings],
             "groups": self.groups,
         }
@@ -96,7 +115,8 @@ class Report:
         """The report for a person: a heading a kind, up to twenty findings below each."""
         total = sum(self.pairs.values())
         parts = ", ".join(f"{count} in {split}" for split, count in self.pairs.items() if split)
-        lines = [f"{total} readable pairs" + (f" ({parts})" if parts else "")]
+        what = "pictures of two domains" if self.layout == "unpaired" else "pairs"
+        lines = [f"{total} readable {what}" + (f" ({parts})" if parts else "")]
         for half, figures in self.colours.items():
             means, stdevs = ("/".join(f"{value:.0f}" for value in figures[key]) for key in ("mean", "stdev"))
             lines.append(f"{half}: mean colour {means}, standard deviation {stdevs}")
