@@ -15,13 +15,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks import machine
-from mapgan.config import MODELS
+from mapgan.config import MODELS, TrainConfig
 from mapgan.presets import PRESETS, preset
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -58,25 +59,42 @@ def measure(name: str, model: str, steps: int) -> dict[str, Any]:
         for kind, adam in state.adams.items()
     }
     return {
-        "preset": name,
-        "model": model,
         **counts,
-        "steps": config.steps,
-        "decay_steps": config.decay_steps,
-        "checkpoints": len(
-            {*range(config.checkpoint_every, config.steps, config.checkpoint_every), config.steps}
-        ),
-        "keep": config.keep_checkpoints,
         "checkpoint_bytes": size,
         "estimate_bytes": memory.estimate(state, config, TILES),
         "peak_bytes": memory.peak(),
         "first_s": first,
         "step_s": statistics.median(seconds),
-        "spread_s": max(seconds) - min(seconds),
     }
 
 
-def table(rows: list[dict[str, Any]]) -> str:
+def rows(steps: int) -> Iterator[dict[str, Any]]:
+    """Every preset for both models; those that differ in length alone are measured once."""
+    done: list[tuple[TrainConfig, dict[str, Any]]] = []
+    for name in PRESETS:
+        for model in MODELS:
+            config = preset(name, model=model)
+            measured = next((found for other, found in done if not config.differences(other)), None)
+            if measured is None:
+                command = [sys.executable, "-m", "benchmarks.presets", "--only", name, model]
+                command += ["--steps", str(steps)]
+                printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+                measured = json.loads(printed.splitlines()[-1])
+                done.append((config, measured))
+            print(f"{name} {model}: {measured['step_s']:.2f} s a step", file=sys.stderr)
+            every = config.checkpoint_every
+            yield {
+                **measured,
+                "preset": name,
+                "model": model,
+                "steps": config.steps,
+                "decay_steps": config.decay_steps,
+                "checkpoints": len({*range(every, config.steps, every), config.steps}),
+                "keep": config.keep_checkpoints,
+            }
+
+
+def table(measured: list[dict[str, Any]]) -> str:
     """The rows as the tables of the document, with the machine they were measured on."""
     networks = [
         "| preset | model | generators | discriminators | steps (falling) | one checkpoint | kept on disk |",
@@ -86,7 +104,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         "| preset | model | memory, estimate | measured | first step | a step | steps an hour | whole run |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for row in rows:
+    for row in measured:
         head = f"| `{row['preset']}` | {row['model']} "
         kept = min(row["keep"] or row["checkpoints"], row["checkpoints"])
         size = row["checkpoint_bytes"]
@@ -124,15 +142,7 @@ def main() -> None:
         name, model = options.only
         print(json.dumps(measure(name, model, options.steps)))
         return
-    rows = []
-    for name in PRESETS:
-        for model in MODELS:
-            command = [sys.executable, "-m", "benchmarks.presets", "--only", name, model]
-            command += ["--steps", str(options.steps)]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-            rows.append(json.loads(done.stdout.splitlines()[-1]))
-            print(f"{name} {model}: {rows[-1]['step_s']:.2f} s a step", file=sys.stderr)
-    text = table(rows)
+    text = table(list(rows(options.steps)))
     print(text)
     if options.write:
         write(options.write, text)

@@ -38,7 +38,8 @@ def doctor(
 
     Looks for files that cannot be read, odd or unequal sizes, names without a counterpart, blank or
     exchanged halves, maps that do not lie upon their pictures, copies, overlapping ground, and
-    unusual colours. Two folders without common names are examined as the two domains of a CycleGAN. Exit code 0: no errors (warnings and notices there may be); 1: errors; 2: wrong use.
+    unusual colours. Two folders without common names are examined as the two domains of a CycleGAN.
+    Exit code 0: no errors (warnings and notices there may be); 1: errors; 2: wrong use.
 
     --split divides the tiles of train/ (or of a flat folder) so that no two that show the same ground
     come apart; tiles with errors are in neither list. `mapgan train --exclude OUT/val.txt` holds the
@@ -92,7 +93,7 @@ def _split(tiles: list[str], groups: list[list[str]], folder: Path, fraction: fl
 
 
 class _Progress:
-    """One line on stderr that is written over on a terminal, elsewhere a line now and then; from any thread."""
+    """On a terminal one line that is written over, elsewhere a line now and then; from any thread."""
 
     def __init__(self) -> None:
         self._shown = ""

@@ -40,6 +40,7 @@ class Report:
         self._run = run
         self._show: events.Listener = _print_line if as_events else Progress()
         self._logging = True
+        self._step = 0
         self.stop: Stop | None = None
         """Asked to stop when nobody reads standard output any more."""
 
@@ -55,14 +56,14 @@ class Report:
         if not isinstance(error, Exception) or isinstance(error, click.ClickException):
             return
         code = _exit_code(error)
-        self.listen(
-            events.Failed(reason=str(error) if code else f"unexpected {type(error).__name__}: {error}")
-        )
+        reason = str(error) if code else f"unexpected {type(error).__name__}: {error}"
+        self.listen(events.Failed(reason=reason, step=self._step))
         if code:
             sys.exit(code)
 
     def listen(self, event: events.Event) -> None:
         """Show and keep one event."""
+        self._step = getattr(event, "step", self._step)
         self._log(event)
         try:
             self._show(event)

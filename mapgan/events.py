@@ -164,10 +164,15 @@ class Finished:
 
 @dataclass(frozen=True, kw_only=True)
 class Failed:
-    """The run ended badly; ``reason`` is a sentence a person understands."""
+    """The run ended badly; ``reason`` is a sentence a person understands.
+
+    ``step`` is the last one that was heard of: a supervisor that sees a run fail twice at the same one
+    need not try a third time.
+    """
 
     name: ClassVar[str] = "failed"
     reason: str
+    step: int = 0
 
 
 Event: TypeAlias = (

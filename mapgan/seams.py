@@ -33,6 +33,9 @@ Owners = npt.NDArray[np.uint16]
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 _EQUAL = 0.01  # a difference that is none, on the scale [-1, 1], summed over colours
 _FLOOR = 0.1  # detail that counts as none
+_EXCUSE = 2.2
+"""How much a busy picture excuses a difference, an exponent. With 2 the borders are a little calmer than the
+rest of nine test pictures (scores 0.91 to 1.03), with 2.6 busier (1.00 to 1.12), with this 0.94 to 1.05."""
 _BLOCK = 64  # pixels that one product of the blur gives
 
 
@@ -100,12 +103,21 @@ def _border_cost(first: Floats, second: Floats, difference: Floats) -> Floats:
     """What a border between column c and c + 1 costs, (n, height, overlap - 1)."""
     apart = np.maximum(np.abs(difference).sum(axis=3) - _EQUAL, 0)
     detail = np.abs(np.diff(first, axis=2)).sum(axis=3) + np.abs(np.diff(second, axis=2)).sum(axis=3)
-    cost: Floats = (apart[:, :, :-1] + apart[:, :, 1:]) / (detail + _FLOOR)
-    cost *= cost  # rather a long border that is hardly there than a short one that shows
+    busy = _average_of_nine(detail)  # of single pixels, the border would pick the brightest by their pattern
+    cost: Floats = (apart[:, :, :-1] + apart[:, :, 1:]) ** 2 / (busy + _FLOOR) ** _EXCUSE
     # Where all is equal the middle is best, farthest from the edges of both windows.
     middle = (cost.shape[2] - 1) / 2
     cost += np.abs(np.arange(cost.shape[2], dtype=np.float32) - middle) * np.float32(1e-5)
     return cost
+
+
+def _average_of_nine(values: Floats) -> Floats:
+    """The mean of each pixel and its neighbours over the last two axes, mirrored at the edges."""
+    for axis in (1, 2):
+        size = values.shape[axis]
+        around = [np.take(values, mirrored(np.arange(size) + step, size), axis=axis) for step in (-1, 1)]
+        values = (values + around[0] + around[1]) / np.float32(3)
+    return values
 
 
 def _low_frequencies(values: Floats, sigma: float) -> Floats:

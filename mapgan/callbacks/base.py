@@ -32,14 +32,16 @@ class View:
         network: name of the generator.
         stems: names of the tiles.
         sources: uint8 ``(n, s, s, 3)``.
-        targets: the same, row for row, or None where the data are no pairs.
+        targets: real pictures of the other domain, the same number.
+        paired: whether ``targets[i]`` is what ``sources[i]`` should become.
     """
 
     direction: str
     network: str
     stems: list[str]
     sources: Pictures
-    targets: Pictures | None
+    targets: Pictures
+    paired: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +77,9 @@ class Session:
             stems = held_out.stems[:count] if named else [f"b{index + 1}" for index in range(count)]
             if count:
                 network = self.config.generator_for(direction)
-                beside = targets[:count] if held_out.paired else None
-                found.append(View(direction, network, stems, sources[:count], beside))
+                found.append(
+                    View(direction, network, stems, sources[:count], targets[:count], held_out.paired)
+                )
         return found
 
     def averages(self, network: str) -> dict[str, Any] | None:

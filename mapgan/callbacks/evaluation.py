@@ -18,7 +18,7 @@ import numpy as np
 
 from mapgan import events, judging, metrics
 from mapgan.callbacks.base import Callback, Exam, Session, View
-from mapgan.translating import Pictures
+from mapgan.translating import Translate
 
 METRICS: Final = "metrics.json"
 BASELINES: Final = "baselines.json"
@@ -34,29 +34,22 @@ class Evaluation(Callback):
     def start(self, session: Session, step: int) -> None:
         """Measure the baselines, unless the run has them."""
         path = session.run / BASELINES
-        views = _measurable(session)
-        tiles = len(views[0][1]) if views else 0
+        views = session.views(session.config.evaluate_tiles)
+        tiles = len(views[0].sources) if views else 0
         if not views or _tiles(path) == tiles:
             return
-        directions = {view.direction: _baselines(session, view, targets) for view, targets in views}
+        directions = {view.direction: _baselines(session, view) for view in views}
         _write(path, {"tiles": tiles, "directions": directions})
         session.say(events.Baselines(tiles=tiles, directions=directions))
 
     def examine(self, exam: Exam) -> None:
         """Measure; a checkpoint that has its figures keeps them."""
-        views = _measurable(exam.session)
+        views = exam.session.views(exam.session.config.evaluate_tiles)
         path = exam.path / METRICS
         if not views or path.is_file():
             return
-        directions = _finite(
-            {
-                view.direction: judging.judge(
-                    exam.translate(view), view.sources, targets, maps=view.direction == "sat2map"
-                )
-                for view, targets in views
-            }
-        )
-        tiles = len(views[0][1])
+        directions = _finite({view.direction: _measure(exam.translate(view), view) for view in views})
+        tiles = len(views[0].sources)
         _write(path, {"step": exam.step, "tiles": tiles, "directions": directions})
         exam.session.say(events.Evaluation(step=exam.step, tiles=tiles, directions=directions))
 
@@ -78,22 +71,23 @@ def _tiles(path: Path) -> int:
         return 0
 
 
-def _measurable(session: Session) -> list[tuple[View, Pictures]]:
-    """The directions whose targets are known, with these: without pairs nothing can be compared."""
-    views = session.views(session.config.evaluate_tiles)
-    return [(view, view.targets) for view in views if view.targets is not None]
-
-
-def _baselines(session: Session, view: View, targets: Pictures) -> dict[str, dict[str, float]]:
-    """The measures of a flat picture in the median colour, and of the input as it is."""
+def _measure(translate: Translate, view: View) -> dict[str, float]:
+    """All measures where the targets are known; without pairs those of whole sets."""
     maps = view.direction == "sat2map"
-    flat = np.broadcast_to(_median(session, view.direction), view.sources.shape[1:])
+    if view.paired:
+        return judging.judge(translate, view.sources, view.targets, maps=maps)
+    made = translate(view.sources)
+    found = metrics.measure(view.targets, made, maps=maps, paired=False, intervals=False).values
+    return {name: float(value) for name, value in found.items() if isinstance(value, int | float)}
+
+
+def _baselines(session: Session, view: View) -> dict[str, dict[str, float]]:
+    """The measures of a flat picture in the median colour, and of the input as it is."""
+    flat = _median(session, view.direction)
     return _finite(
         {
-            "median_colour": judging.judge(
-                lambda batch: np.broadcast_to(flat, batch.shape), view.sources, targets, maps=maps
-            ),
-            "input_copied": judging.judge(lambda batch: batch, view.sources, targets, maps=maps),
+            "median_colour": _measure(lambda batch: np.broadcast_to(flat, batch.shape), view),
+            "input_copied": _measure(lambda batch: batch, view),
         }
     )
 

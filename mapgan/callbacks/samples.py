@@ -27,9 +27,9 @@ class Samples(Callback):
     def start(self, session: Session, step: int) -> None:
         """Write inputs and targets, unless they are there."""
         for view in session.views(session.config.samples):
-            for kind, pictures in (("input", view.sources), ("target", view.targets)):
-                if pictures is not None:
-                    _write(session.run / FOLDER / kind / view.direction, view, pictures)
+            _write(session.run / FOLDER / "input" / view.direction, view, view.sources)
+            if view.paired:
+                _write(session.run / FOLDER / "target" / view.direction, view, view.targets)
 
     def examine(self, exam: Exam) -> None:
         """Draw every tile in every direction; a folder that is there is complete."""

@@ -99,7 +99,7 @@ def _next_name(folder: Path) -> str:
 
 def _sheet(view: View, made: Pictures) -> Pictures:
     """A tile a row: input, made and, where it is known, target."""
-    columns = [view.sources, made] + ([view.targets] if view.targets is not None else [])
+    columns = [view.sources, made] + ([view.targets] if view.paired else [])
     framed = [
         np.pad(pictures, ((0, 0), (GAP, 0), (GAP, 0), (0, 0)), constant_values=255) for pictures in columns
     ]
@@ -142,10 +142,9 @@ def _verdicts(session: Session, view: View, made: Pictures) -> dict[str, Floats]
     """
     paired = session.config.model == "pix2pix"
     name = "discriminator" if paired else f"discriminator_{'b' if view.direction == 'sat2map' else 'a'}"
-    candidates = {"made": made} | ({"real": view.targets} if view.targets is not None else {})
     found: dict[str, Floats] = {}
     with at_test_time(session.state.model.networks[name]) as judge:
-        for kind, pictures in candidates.items():
+        for kind, pictures in (("made", made), ("real", view.targets)):
             shown = np.concatenate([view.sources, pictures], axis=-1) if paired else pictures
             found[kind] = np.concatenate([judge(to_unit(picture[None])) for picture in shown])
     return found

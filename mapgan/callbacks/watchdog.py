@@ -114,7 +114,7 @@ class Watchdog(Callback):
         if exam.step < WARM_UP:
             return
         for view in exam.session.views(min(MAX_TILES, max(config.samples, config.evaluate_tiles))):
-            if view.targets is None or len(view.sources) < MIN_TILES:
+            if len(view.sources) < MIN_TILES:
                 continue
             made, name = exam.made(view), view.direction
             real = diversity(view.targets)

@@ -129,16 +129,17 @@ def _candidates(samples: list[Sample]) -> Iterator[tuple[int, int, int]]:
         return
     side = FINE // _MEANS
     fine = np.stack([sample.fine for sample in samples])
-    means = fine.reshape(len(samples), 2, _MEANS, side, _MEANS, side).mean((3, 5), dtype=np.float32)
-    flat = fine.reshape(len(samples), 2, -1).std(2) < _CONTRAST
+    means = fine.reshape(*fine.shape[:2], _MEANS, side, _MEANS, side).mean((3, 5), dtype=np.float32)
+    flat = np.array([sample.std((1, 2)) for sample in fine]) < _CONTRAST
     for way in range(len(WAYS)):
         laid = _unit(_turned(means, way))
         upright = _unit(means)
         for start in range(0, len(samples), _BLOCK):
             rows = slice(start, start + _BLOCK)
-            a, b = (upright[rows, half] @ laid[start:, half].T for half in (0, 1))
-            b = np.where(flat[rows, None, 1] & flat[None, start:, 1], 1, b)
-            likely = (a >= _LIKELY[0]) & (b >= _LIKELY[1])
+            alike = [upright[rows, half] @ laid[start:, half].T for half in range(fine.shape[1])]
+            likely = alike[0] >= _LIKELY[0]
+            if len(alike) == 2:
+                likely &= (alike[1] >= _LIKELY[1]) | (flat[rows, None, 1] & flat[None, start:, 1])
             if way == 0:
                 both = flat[rows, None, 0] & flat[None, start:, 0]
                 colours = np.abs(means[rows, None].mean((3, 4)) - means[None, start:].mean((3, 4))).max(2)
@@ -188,8 +189,8 @@ def _turned(pictures: npt.NDArray[_Any], way: int) -> npt.NDArray[_Any]:
 
 
 def _unit(means: Real) -> Real:
-    """``(n, 2, m * m)``: every half's means without their mean, at length 1."""
-    values = np.ascontiguousarray(means, np.float32).reshape(len(means), 2, -1)
+    """``(n, k, m * m)``: every half's means without their mean, at length 1."""
+    values = np.ascontiguousarray(means, np.float32).reshape(*means.shape[:2], -1)
     values = values - values.mean(2, keepdims=True)
     result: Real = values / (np.linalg.norm(values, axis=2, keepdims=True) + 1e-3)
     return result

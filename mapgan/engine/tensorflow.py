@@ -48,11 +48,14 @@ def threads() -> int:
 @contextmanager
 def placed(batch_size: int) -> Iterator[None]:
     """See :class:`mapgan.engine.Engine`. Several GPUs (or logical CPUs) each get a copy of everything."""
-    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    gpus = tf.config.list_logical_devices("GPU")
+    devices = gpus or tf.config.list_logical_devices("CPU")
     if sharing(batch_size, len(devices)) == 1:
         yield
         return
-    with tf.distribute.MirroredStrategy([device.name for device in devices]).scope():
+    # Not the default collective operations, whose order differs between the replicas of this graph.
+    exchange = tf.distribute.NcclAllReduce() if gpus else tf.distribute.ReductionToOneDevice()
+    with tf.distribute.MirroredStrategy([device.name for device in devices], exchange).scope():
         yield
 
 

@@ -13,7 +13,6 @@ from mapgan import checkpoints
 from tests.mapgan import engine_runs
 
 CASES = ("batch", "affine", "cycle")
-BEFORE_NO_NORM = ("up1_conv", "head_conv", "patch1_conv", "patch5_conv")
 
 
 @pytest.fixture(scope="module")
@@ -24,11 +23,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for case in CASES:
         backend, config, state = engine_runs.begin(case)
+        if case == "cycle":
+            engine_runs.be_on_its_way(backend, config, state)
         engine_runs.leave(folder / case / "start", 0, config, state)
         losses = engine_runs.make_steps(backend, config, state)
         arrays = {path: np.array(value.numpy()) for path, value in state.variables().items()}
         found[case] = {"state": state, "losses": losses, "arrays": arrays}
-    engine_runs.run(folder, *CASES, backend="jax")
+    engine_runs.run(folder, *CASES, backend="jax", end="jax")
     for case in CASES:
         found[case]["jax"] = checkpoints.latest(folder / case / "jax")
     return found
@@ -46,13 +47,13 @@ def test_ten_steps_agree(runs: dict[str, dict[str, Any]], case: str) -> None:
     arrays = checkpoints.read_arrays(run["jax"])
     assert set(arrays) == set(run["arrays"])
     for path, ours in run["arrays"].items():
-        *_, layer, weight = path.split("/")
-        if weight == "bias" and case == "cycle" and layer not in BEFORE_NO_NORM:
-            continue  # before a norm: the gradient is zero, and Adam amplifies its rounding noise
+        if engine_runs.is_noise(case, path):
+            continue
         if path.startswith(("networks/", "ema/", "pools/")):
             scale = max(float(np.abs(ours).max()), 1e-12)
             assert np.abs(arrays[path].astype(float) - ours).max() / scale < 1e-4, path
-    assert int(arrays["optimizers/generators/iterations"]) == engine_runs.STEPS
+    count = "optimizers/generators/iterations"
+    assert arrays[count] == run["arrays"][count]
 
 
 @pytest.mark.slow

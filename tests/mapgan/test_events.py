@@ -11,7 +11,7 @@ def test_lines() -> None:
     """Name, time and fields; a line break in a message stays inside its line."""
     line = events.to_line(events.Failed(reason='a "b"\nc'), now=lambda: 12.3456)
     assert "\n" not in line
-    assert json.loads(line) == {"event": "failed", "time": 12.346, "reason": 'a "b"\nc'}
+    assert json.loads(line) == {"event": "failed", "time": 12.346, "reason": 'a "b"\nc', "step": 0}
 
 
 def test_nan_becomes_null() -> None:
