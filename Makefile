@@ -40,7 +40,7 @@ lock: dev-env ## resolve requirements/*.in into *.lock again; UPGRADE=1 takes ne
 	@$(BIN)/python scripts/lock.py $(if $(UPGRADE),--upgrade)
 
 env:
-	@$(PYTHON) scripts/install.py translate
+	@$(PYTHON) scripts/install.py train
 
 train-env: ## TensorFlow, for training on this machine
 	@$(PYTHON) scripts/install.py train
