@@ -11,10 +11,13 @@ class TrainingJobsConfig(AppConfig):
 
     def ready(self) -> None:
         """Have the hourly sweep look after our stored objects, too."""
-        from training_jobs.models import DatasetVersion, UploadChunk
-        from training_jobs.objects import DATASETS, UPLOADS
+        from training_jobs.models import Checkpoint, DatasetVersion, TrainingRun, UploadChunk
+        from training_jobs.objects import CHECKPOINTS, DATASETS, RUNS, UPLOADS
         from translator.services import orphans_watch
 
         orphans_watch(UPLOADS, UploadChunk, ("key",))
         columns = ("archive", "report", "sheet_a", "sheet_b", "sheet_problems")
         orphans_watch(DATASETS, DatasetVersion, columns)
+        orphans_watch(CHECKPOINTS, Checkpoint, ("files",))
+        # a run's samples are named by its checkpoints
+        orphans_watch(RUNS, TrainingRun, ("files", "checkpoints__sheets"))

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import Any
 
 from django.db import models
 from django.utils import timezone
@@ -89,8 +90,17 @@ def _unreferenced(keys: list[str], model: type[models.Model], columns: tuple[str
     """Those keys that the rows they were made for do not name (any more)."""
     ids = {row_id(key) for key in keys} - {None}
     rows = model._default_manager.filter(pk__in=ids).values_list(*columns)
-    referenced = {key for row in rows for key in row}
+    referenced = {key for row in rows for value in row for key in _keys(value)}
     return [key for key in keys if key not in referenced]
+
+
+def _keys(value: Any) -> Iterator[str]:
+    """The keys in a column: one, or in a JSON column every text, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _keys(each)
 
 
 def _is_older(key: str, limit: datetime) -> bool:
