@@ -31,10 +31,8 @@ format: dev-env ## let the tools put code and templates in order
 	@$(BIN)/ruff format .
 	@git ls-files 'templates/*.html' | xargs $(BIN)/djade --target-version 5.2
 
-bench: dev-env ## the speed claims, measured on this machine
-	@$(BIN)/python -m benchmarks.submit_latency
-	@$(BIN)/python -m benchmarks.translation_latency
-	@for file in generators/*.onnx; do $(BIN)/python -m benchmarks.translation_latency --generator $$file; done
+bench: dev-env ## the speed claims, half an hour; BENCH="--only pix2pix", --no-large, --quick
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 lock: dev-env ## resolve requirements/*.in into *.lock again; UPGRADE=1 takes newer versions
 	@$(BIN)/python scripts/lock.py $(if $(UPGRADE),--upgrade)

@@ -131,11 +131,11 @@ class Outcome:
 
     def seconds(self, name: str) -> float:
         """Median of one turn."""
-        return statistics.median(answer["seconds"] for answer in self.answers[name])
+        return float(statistics.median(answer["seconds"] for answer in self.answers[name]))
 
     def median(self, name: str, key: str) -> float:
         """Median of another number in the answers."""
-        return statistics.median(answer[key] for answer in self.answers[name])
+        return float(statistics.median(answer[key] for answer in self.answers[name]))
 
     def ratio(self, theirs: str, ours: str) -> float:
         """How many times as long ``theirs`` takes: the ratio of medians."""

@@ -6,6 +6,7 @@ Needs `mapgan`, Keras and the backend alone, so that it can be carried to a mach
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -13,12 +14,13 @@ import numpy as np
 
 from benchmarks.worker import Settings, Work, serve
 from mapgan import engine
+from mapgan.config import TrainConfig
 from mapgan.cyclegan import CycleGAN
-from mapgan.engine.state import TrainState
+from mapgan.engine import Model
 from mapgan.pix2pix import Pix2Pix
 from mapgan.presets import preset
 
-MODELS = {"pix2pix": Pix2Pix, "cyclegan": CycleGAN}
+MODELS: dict[str, Callable[[TrainConfig], Model]] = {"pix2pix": Pix2Pix, "cyclegan": CycleGAN}
 
 
 def build(settings: Settings) -> tuple[Work, dict[str, Any]]:
@@ -40,7 +42,7 @@ def build(settings: Settings) -> tuple[Work, dict[str, Any]]:
     )
     backend = engine.select()
     backend.prepare(deterministic=config.deterministic, threads=settings["threads"])
-    state = TrainState(MODELS[config.model](config), config)
+    state = engine.build(backend, MODELS[config.model], config)
     update = backend.compile_step(state)
     batches = itertools.cycle(_pictures(config.batch_size, config.image_size))
     chunk, rate = settings.get("chunk", 1), config.learning_rate

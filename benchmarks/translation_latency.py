@@ -2,16 +2,21 @@
 
     .venv/bin/python -m benchmarks.translation_latency [--architecture unet_256] [--width 64]
     .venv/bin/python -m benchmarks.translation_latency --generator generators/map2sat.onnx
+    .venv/bin/python -m benchmarks.translation_latency --bundled
 
-With --generator the file is timed at several image sizes. Without, a network with random weights is
-built and exported, and one 256 x 256 image (or the network's size) goes in turn through the exported file
-and through Keras. The floor is the network's multiplications at the speed of this machine's matrix product.
+With --generator the file, with --bundled every file in generators/, is timed at several image sizes. Without,
+a network with random weights is built and exported, and one 256 x 256 image (or the network's size) goes in
+turn through the exported file and through Keras. The floor is the network's multiplications at the speed of
+this machine's matrix product.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import statistics
+import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -21,10 +26,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import describe, interleaved, load, sgemm_gflops, table
+from benchmarks.results import Row
 from mapgan.imageio import decode, encode_png
 from mapgan.inference import Generator
 
 SIZES = ((256, 256), (600, 600), (1024, 1024))
+BUNDLED = Path(__file__).resolve().parent.parent / "generators"
 
 
 def main() -> None:
@@ -36,16 +43,26 @@ def main() -> None:
     parser.add_argument("--norm", default="instance_affine")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--bundled", action="store_true", help="every file in generators/")
+    parser.add_argument("--quick", action="store_true", help="three rounds, to see that it runs")
+    parser.add_argument("--json", type=Path, help="also write the files' figures there")
     options = parser.parse_args()
+    rounds = 3 if options.quick else options.rounds
     print(describe(), load(), sep="\n")
-    if options.generator:
-        time_file(options.generator, options.threads, options.rounds)
-    else:
+    files = sorted(BUNDLED.glob("*.onnx")) if options.bundled else [options.generator]
+    if options.bundled and not files:
+        sys.exit(f"There are no generators in {BUNDLED}.")
+    if files == [None]:
         compare(options)
+        return
+    rows = [row for path in files for row in time_file(path, options.threads, rounds)]
+    if options.json:
+        options.json.write_text(json.dumps([vars(row) for row in rows]), encoding="utf-8")
 
 
-def time_file(path: Path, threads: int, rounds: int) -> None:
-    """The parts of a translation without the queue: decoding, the model, encoding."""
+def time_file(path: Path, threads: int, rounds: int) -> list[Row]:
+    """The parts of a translation without the queue: decoding, the model, encoding. Gives the model's."""
+    rows = []
     generator = Generator(path, threads=threads)
     for height, width in SIZES:
         image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -58,7 +75,12 @@ def time_file(path: Path, threads: int, rounds: int) -> None:
             "encode": partial(encode_png, image),
         }
         print(f"\n{path.name}, {width} x {height}")
-        print(table(interleaved(parts, rounds), model))
+        seconds = interleaved(parts, rounds)
+        print(table(seconds, model))
+        what = f"{path.name}, {width} x {height}"
+        milliseconds = statistics.median(seconds[model]) * 1e3
+        rows.append(Row(what, milliseconds, "ms", detail=f"{passes} passes, {rounds} rounds"))
+    return rows
 
 
 def compare(options: argparse.Namespace) -> None:

@@ -60,8 +60,17 @@ def export(architecture: str, width: int, norm: str, path: Path) -> None:
 
     config = TrainConfig(generator=architecture, generator_width=width, generator_norm=norm)
     network = build_generator(architecture, width=width, norm=norm)
-    told = dict.fromkeys(("title", "training_data", "attribution", "licence", "command"), "benchmark")
-    export_generator(network, draft_card(config, step=0, name="benchmark", **told), path)
+    draft = draft_card(
+        config,
+        step=0,
+        name="benchmark",
+        title="Benchmark",
+        training_data="none",
+        attribution="none",
+        licence="none",
+        command="none",
+    )
+    export_generator(network, draft, path)
 
 
 if __name__ == "__main__":

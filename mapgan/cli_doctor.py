@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
-EXIT_ERRORS = 1
+EXIT_ERRORS, EXIT_UNUSABLE = 1, 2
+_STAGES = {"reading": (0.0, 0.6), "aligning": (0.6, 0.75), "comparing the ground": (0.75, 1.0)}
+"""Where a stage begins and ends on a bar for the whole; roughly as long as they take."""
+_SECONDS_A_EVENT = 0.3
 _SECONDS_A_LINE = 10.0  # where stderr is no terminal
 
 
@@ -31,8 +36,16 @@ _SECONDS_A_LINE = 10.0  # where stderr is no terminal
     show_default=True, help="Share of the tiles that --split puts into val.txt.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the split's draw.")
+@click.option("--events", "as_events", is_flag=True, help="Print JSON lines instead of the report.")
 def doctor(
-    *, data: Path, a_side: str, json_file: Path | None, split_folder: Path | None, fraction: float, seed: int
+    *,
+    data: Path,
+    a_side: str,
+    json_file: Path | None,
+    split_folder: Path | None,
+    fraction: float,
+    seed: int,
+    as_events: bool,
 ) -> None:
     """Examine the pairs in DATA, a folder or an archive, before training on them.
 
@@ -51,23 +64,31 @@ def doctor(
       mapgan doctor maps --json report.json
       mapgan doctor tiles.zip --a-side right
       mapgan doctor maps --split lists --fraction 0.1 --seed 7
+      mapgan doctor maps.zip --json report.json --events
     """
-    from mapgan.archives import ArchiveError, opened
     from mapgan.datasets import DatasetError
     from mapgan.doctor.examine import examine
+    from mapgan.traindata import opened
 
-    progress = _Progress()
+    progress = _Events() if as_events else _Progress()
     try:
         with opened(data) as root:
             report = examine(root, a_side=a_side, progress=progress)
         progress.end()
         if json_file is not None:
-            json_file.write_text(report.to_json(), encoding="utf-8")
-    except (ArchiveError, DatasetError) as error:
-        raise click.UsageError(str(error)) from error
-    except OSError as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(report.to_text(), nl=False)
+            part = json_file.with_name(f".{json_file.name}.part")
+            part.write_text(report.to_json(), encoding="utf-8")
+            part.replace(json_file)
+    except (DatasetError, OSError) as error:
+        if as_events:
+            _tell("failed", reason=str(error))
+            sys.exit(EXIT_UNUSABLE)
+        wrong_use = isinstance(error, DatasetError)
+        raise (click.UsageError if wrong_use else click.ClickException)(str(error)) from error
+    if as_events:
+        _tell("finished", **{severity: report.count(severity) for severity in ("error", "warning", "notice")})
+    else:
+        click.echo(report.to_text(), nl=False)
     if split_folder is not None:
         _split(report.training(), report.training_groups(), split_folder, fraction, seed)
     if report.count("error"):
@@ -90,6 +111,31 @@ def _split(tiles: list[str], groups: list[list[str]], folder: Path, fraction: fl
     click.echo(
         f"{folder / TRAIN_FILE}: {len(split.train)} tiles, {folder / VAL_FILE}: {len(split.val)} tiles"
     )
+
+
+def _tell(event: str, **fields: Any) -> None:
+    """One JSON line, at once."""
+    click.echo(json.dumps({"event": event, **fields}))
+
+
+class _Events:
+    """``progress`` events: what is done of the whole, and the stage; a few a second, from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._next = 0.0
+
+    def __call__(self, stage: str, share: float) -> None:
+        """A stage and the share of it that is done."""
+        with self._lock:
+            if time.monotonic() >= self._next:
+                self._next = time.monotonic() + _SECONDS_A_EVENT
+                first, last = _STAGES.get(stage, (0.0, 1.0))
+                _tell("progress", share=round(first + (last - first) * share, 4), stage=stage.capitalize())
+
+    def end(self) -> None:
+        """All of it."""
+        _tell("progress", share=1.0, stage="Done")
 
 
 class _Progress:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 EXISTING = click.Path(path_type=Path, exists=True)
 NEW = click.Path(path_type=Path, dir_okay=False)
+SHEETS = (".png", ".webp", ".jpg")
 
 
 @click.command()
@@ -38,6 +39,7 @@ NEW = click.Path(path_type=Path, dir_okay=False)
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of an ONNX file [default: all cores].")
 @click.option("--json", "json_file", type=NEW, help="Write all measures here, too.")
 @click.option("--report", type=NEW, help="Write a page with table, curves and samples here.")
+@click.option("--sheet", type=NEW, help="Write the samples as one picture here (.png, .webp, .jpg).")
 def evaluate(
     *,
     sources: tuple[Path, ...],
@@ -49,6 +51,7 @@ def evaluate(
     inception: Path | None,
     json_file: Path | None,
     report: Path | None,
+    sheet: Path | None,
     **options: Any,
 ) -> None:
     """Measure generators on tiles they were not trained on, beside two baselines, and rank them.
@@ -71,6 +74,8 @@ def evaluate(
     from mapgan.inference import InferenceError
     from mapgan.metrics import Inception, InceptionError
 
+    if sheet is not None and sheet.suffix.lower() not in SHEETS:
+        raise click.UsageError(f"--sheet takes a file that ends in {', '.join(SHEETS)}")
     try:
         wanted = None if direction is None else parse_direction(direction)
         network = Inception(inception) if inception else None
@@ -80,7 +85,7 @@ def evaluate(
             result = _pictures(made, target, inputs, wanted, network)
         else:
             result = _candidates((*sources, *generators), wanted, network, **options)
-        _write(result, json_file, report)
+        _write(result, json_file, report, sheet)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     except (CheckpointError, DatasetError, InferenceError, InceptionError, OSError) as error:
@@ -119,6 +124,7 @@ def _candidates(
 ) -> Result:
     """Of runs, checkpoints and files."""
     from mapgan.scoring import evaluate as measure
+    from mapgan.scoring.keep import keep_measures
     from mapgan.scoring.tiles import open_tiles
 
     if not sources or data is None:
@@ -129,7 +135,18 @@ def _candidates(
     run, side = _run_of(sources)
     with open_tiles(data, tiles, run=run, a_side=a_side or side, limit=limit or 0) as source:
         weights = "raw" if raw_weights else "averaged"
-        return measure(found, source, weights=weights, inception=inception, on_row=_tell)
+        result = measure(found, source, weights=weights, inception=inception, on_row=_tell)
+    if result.paired and set(result.rows) == _learnt(found) and not (tiles or limit or raw_weights):
+        keep_measures(result)
+    return result
+
+
+def _learnt(candidates: Sequence[Candidate]) -> set[str]:
+    """Every direction of the checkpoints among them."""
+    from mapgan.checkpoints import read_manifest
+
+    folders = {candidate.path for candidate in candidates if candidate.kind == "checkpoint"}
+    return {name for path in folders if path for name in read_manifest(path).config.directions}
 
 
 def _open(
@@ -180,7 +197,7 @@ def _tell(direction: str, row: Row) -> None:
     click.echo(f"{direction}  {row.name}: {shown}", err=True)
 
 
-def _write(result: Result, json_file: Path | None, report: Path | None) -> None:
+def _write(result: Result, json_file: Path | None, report: Path | None, sheet: Path | None) -> None:
     """The table on stdout, and the files that were asked for."""
     for direction in sorted(result.rows, key=DIRECTIONS.index):
         click.echo("\n".join(table(result, direction)))
@@ -191,6 +208,13 @@ def _write(result: Result, json_file: Path | None, report: Path | None) -> None:
 
         write_report(result, report, command=" ".join(["mapgan", *sys.argv[1:]]))
         click.echo(f"report: {report} ({report.stat().st_size / 1e6:.1f} MB)")
+    if sheet is not None:
+        from mapgan.report.sheet import contact_sheet
+
+        for direction, rows in result.rows.items():
+            name = sheet if len(result.rows) == 1 else sheet.with_stem(f"{sheet.stem}-{direction}")
+            contact_sheet(rows, result.examples[direction]).save(name)
+            click.echo(f"sheet: {name}")
 
 
 def table(result: Result, direction: str) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import keras
@@ -43,11 +44,14 @@ def at_test_time(
     weights = network.trainable_variables
     if averages is not None:
         weights = [averages[weight.path] for weight in weights]
-    others = network.non_trainable_variables
+    forward = _forward(network, batch_norms)
 
     def run(batch: Any) -> Floats:
-        outputs, _ = network.stateless_call(weights, others, batch, training=batch_norms)
-        return np.asarray(keras.ops.convert_to_numpy(keras.ops.cast(outputs, "float32")))
+        trained, others = (
+            [keras.ops.convert_to_tensor(variable) for variable in variables]
+            for variables in (weights, network.non_trainable_variables)
+        )
+        return np.asarray(keras.ops.convert_to_numpy(forward(trained, others, batch)))
 
     try:
         for layer in dropouts:
@@ -56,6 +60,27 @@ def at_test_time(
     finally:
         for layer, rate in zip(dropouts, rates, strict=True):
             layer.rate = rate
+
+
+@lru_cache(maxsize=8)
+def _forward(network: keras.Model, training: bool) -> Callable[[list[Any], list[Any], Any], Any]:
+    """The network as a function of its weights, its other variables and a batch.
+
+    JAX compiles every operation of every shape by itself when it is called one by one, which takes
+    minutes for a large network; compiled as a whole it is one program, kept while a run lasts. For
+    TensorFlow a graph would save less than making it costs.
+    """
+
+    def forward(weights: list[Any], others: list[Any], batch: Any) -> Any:
+        outputs, _ = network.stateless_call(weights, others, batch, training=training)
+        return keras.ops.cast(outputs, "float32")
+
+    if keras.backend.backend() != "jax":
+        return forward
+    import jax
+
+    compiled: Callable[[list[Any], list[Any], Any], Any] = jax.jit(forward)
+    return compiled
 
 
 @contextmanager

@@ -23,16 +23,20 @@ QUALITY: Final = 88
 
 def gallery(rows: Sequence[Row], examples: Examples) -> str:
     """A row of pictures a tile."""
+    columns = columns_of(rows, examples)
+    tiles = "".join(_tile(stem, index, columns) for index, stem in enumerate(examples.stems))
+    return f'<h3>Samples</h3><ul class="tiles">{tiles}</ul>' if columns else ""
+
+
+def columns_of(rows: Sequence[Row], examples: Examples) -> list[tuple[str, Pictures]]:
+    """Titles and pictures: inputs, targets, the best of each run and each file; what is empty is left out."""
     best: dict[str, Row] = {}
     for row in rows:
         if row.rank is not None:
             best.setdefault(row.series, row)
-    shown = list(best.values())[:OUTPUTS]
     columns: list[tuple[str, Pictures]] = [("Input", examples.sources), ("Target", examples.targets)]
-    columns += [(title_of(row), row.samples) for row in shown]
-    columns = [(title, pictures) for title, pictures in columns if len(pictures)]
-    tiles = "".join(_tile(stem, index, columns) for index, stem in enumerate(examples.stems))
-    return f'<h3>Samples</h3><ul class="tiles">{tiles}</ul>' if columns else ""
+    columns += [(title_of(row), row.samples) for row in list(best.values())[:OUTPUTS]]
+    return [(title, pictures) for title, pictures in columns if len(pictures)]
 
 
 def _tile(stem: str, index: int, columns: Sequence[tuple[str, Pictures]]) -> str:

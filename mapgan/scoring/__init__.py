@@ -42,6 +42,7 @@ class Row:
         samples: its translations of the example tiles.
         rank: 1 is the best; None for baselines.
         guarded: whether it passes the rule's guard.
+        path: the checkpoint's folder or the file.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Row:
     samples: Pictures
     rank: int | None = None
     guarded: bool = True
+    path: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,7 +286,7 @@ def _row(candidate: Candidate, tiles: Tiles, made: Pictures, inception: Inceptio
     measured = _guarded(measured, targets) if tiles.paired else measured
     return Row(
         candidate.name, candidate.kind, candidate.series, candidate.step, candidate.size, measured,
-        _samples(made),
+        _samples(made), path=candidate.path,
     )  # fmt: skip
 
 

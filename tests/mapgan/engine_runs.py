@@ -49,7 +49,7 @@ CASES: Final[dict[str, dict[str, Any]]] = {
     "cycle": {**SMALL, **CYCLE},
     "bfloat16": {**SMALL, "precision": "bfloat16"},
     "two": {**SMALL, "batch_size": 2},
-    "two_cycle": {**SMALL, **CYCLE, "batch_size": 2, "pool_size": 3},
+    "two_cycle": {**SMALL, **CYCLE, "generator": "unet_16", "batch_size": 2, "pool_size": 3},
     "three": {**SMALL, "batch_size": 3},
 }
 

@@ -173,14 +173,23 @@ def test_a_run_brings_its_own_tiles(maps: Path, cycle_run: Path, tmp_path: Path)
     config = TrainConfig.from_dict({**SMALL.to_dict(), "validation_share": 0.25})
     split = holdout._make({holdout.PAIRS: [str(n) for n in range(1, 9)]}, lambda _: [], config)
     holdout._write(split, run)
-    result = evaluate(run, "--data", maps, "--checkpoint", "2", "--direction", "sat2map")
+    result = evaluate(run, "--data", maps, "--checkpoint", "2")
     assert result.exit_code == 0, result.output
     assert f"{len(split.val[holdout.PAIRS])} tiles of split.json" in result.output
+    # measured on all of its own tiles: kept as a training would, and never written over
+    kept = run / "checkpoints/step-00000002/metrics.json"
+    found = json.loads(kept.read_text())
+    assert (found["step"], found["tiles"]) == (2, len(split.val[holdout.PAIRS]))
+    assert set(found["directions"]) == {"map2sat", "sat2map"}
+    assert 0 < found["directions"]["sat2map"]["rmse"] < 255
+    assert not (run / "checkpoints/step-00000004/metrics.json").exists()
+    kept.write_text("{}")
     data = tmp_path / "data"
     write_maps(data / "train", 3, side=32)
     write_maps(data / "val", 4, side=32, seed=1)
     result = evaluate(run, "--data", data, "--checkpoint", "2", "--direction", "sat2map")
     assert "4 tiles of val" in result.output
+    assert kept.read_text() == "{}"
 
 
 def test_unpaired_pictures_have_measures_of_sets(cycle_run: Path, tmp_path: Path) -> None:
@@ -212,8 +221,12 @@ def test_pictures_made_elsewhere(tmp_path: Path) -> None:
         for index, picture in enumerate(pictures):
             Image.fromarray(picture).save(tmp_path / name / f"{index}.{suffix}", lossless=True)
     folders = ["--made", tmp_path / "made", "--target", tmp_path / "real", "--source", tmp_path / "input"]
-    result = evaluate(*folders, "--direction", "AtoB", "--json", tmp_path / "made.json")
+    out = ["--json", tmp_path / "made.json", "--sheet", tmp_path / "sheet.png"]
+    result = evaluate(*folders, "--direction", "AtoB", *out)
     assert result.exit_code == 0, result.output
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == (3 * (32 + 6) + 6, 3 * (32 + 16 + 6))
+    assert evaluate(*folders, "--direction", "AtoB", "--sheet", tmp_path / "sheet.txt").exit_code == 2
     rows = json.loads((tmp_path / "made.json").read_text())["directions"]["sat2map"]["rows"]
     assert [row["name"] for row in rows] == ["made", "median_colour", "input_copied"]
     assert_ten_lines(rows[0]["measures"], real, made)

@@ -29,8 +29,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
         losses = engine_runs.make_steps(backend, config, state)
         arrays = {path: np.array(value.numpy()) for path, value in state.variables().items()}
         found[case] = {"state": state, "losses": losses, "arrays": arrays}
-    engine_runs.run(folder, *CASES, backend="jax", end="jax")
-    for case in CASES:
+    _, config, state = engine_runs.begin("bfloat16")
+    engine_runs.leave(folder / "bfloat16" / "start", 0, config, state)
+    found["bfloat16"] = {}
+    engine_runs.run(folder, *found, backend="jax", end="jax")
+    for case in found:
         found[case]["jax"] = checkpoints.latest(folder / case / "jax")
     return found
 
@@ -38,7 +41,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_ten_steps_agree(runs: dict[str, dict[str, Any]], case: str) -> None:
-    """Losses within 1e-5; every tensor within 1e-4 of its largest weight."""
+    """Losses within 1e-5; every tensor within 1e-4 of its largest weight, or 1e-5 at CycleGAN's low rate."""
+    tolerance = 1e-5 if case == "cycle" else 1e-4
     run = runs[case]
     for step, (ours, theirs) in enumerate(
         zip(run["losses"], json.loads(run["jax"].environment["losses"]), strict=True)
@@ -51,7 +55,7 @@ def test_ten_steps_agree(runs: dict[str, dict[str, Any]], case: str) -> None:
             continue
         if path.startswith(("networks/", "ema/", "pools/")):
             scale = max(float(np.abs(ours).max()), 1e-12)
-            assert np.abs(arrays[path].astype(float) - ours).max() / scale < 1e-4, path
+            assert np.abs(arrays[path].astype(float) - ours).max() / scale < tolerance, path
     count = "optimizers/generators/iterations"
     assert arrays[count] == run["arrays"][count]
 
@@ -66,3 +70,14 @@ def test_a_checkpoint_of_jax_goes_on_in_tensorflow(runs: dict[str, dict[str, Any
     checkpoints.assign(arrays, variables, Path("jax"))
     for path, array in arrays.items():
         np.testing.assert_array_equal(np.array(variables[path].numpy()), array, err_msg=path)
+
+
+@pytest.mark.slow
+def test_half_the_bits_in_jax(runs: dict[str, dict[str, Any]]) -> None:
+    """From the weights of the case "affine": losses near its own, the state all in float32."""
+    half = runs["bfloat16"]["jax"]
+    for ours, theirs in zip(json.loads(half.environment["losses"]), runs["affine"]["losses"], strict=True):
+        assert ours == pytest.approx(theirs, rel=0.05, abs=0.01)
+    assert ours != theirs
+    types = {str(array.dtype) for array in checkpoints.read_arrays(half).values()}
+    assert types == {"float32", "int32"}

@@ -11,8 +11,11 @@ import tensorflow as tf
 
 from mapgan import engine
 from mapgan.config import TrainConfig
+from mapgan.cyclegan import CycleGAN
+from mapgan.engine import tensorflow
 from mapgan.engine.state import TrainState
 from mapgan.pix2pix import Pix2Pix
+from mapgan.training import MODELS
 
 SMALL: dict[str, Any] = {
     "generator": "unet_64",
@@ -113,3 +116,54 @@ def test_unknown_backend_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
     with pytest.raises(RuntimeError, match="torch"):
         engine.select()
+
+
+def test_whole_step_compiles_under_xla() -> None:
+    """What a GPU gets by default, on the CPU: equal losses and weights, for both models' ops."""
+    config = TrainConfig(**SMALL, ema_decay=0.9)
+    ends = []
+    for xla in (False, True):
+        state = TrainState(Pix2Pix(config), config)
+        update = tensorflow.compile_step(state, xla=xla)
+        losses = [update(*pictures(step), 1e-5) for step in range(2)]
+        ends.append(({k: float(v) for k, v in losses[-1].items()}, state))
+    (plain, here), (compiled, there) = ends
+    assert compiled == pytest.approx(plain, abs=1e-5)
+    for path, weight in here.averages.items():
+        np.testing.assert_allclose(there.averages[path].numpy(), weight.numpy(), atol=5e-5, err_msg=path)
+
+
+def test_a_cyclegan_compiles_under_xla() -> None:
+    """Its pools are written inside the compiled step."""
+    config = TrainConfig(
+        **{**SMALL, "generator": "unet_16"}, model="cyclegan", gan_loss="lsgan", pool_size=1, ema_decay=0.9
+    )
+    model = CycleGAN(config)
+    update = tensorflow.compile_step(TrainState(model, config), xla=True)
+    for step in range(2):
+        losses = update(*pictures(step), 1e-4)
+    assert all(np.isfinite(float(value)) for value in losses.values())
+    assert int(model.pools["a"].variables()["count"].numpy()) == 1
+
+
+@pytest.mark.parametrize("model", ["pix2pix", "cyclegan"])
+def test_half_the_bits(model: str) -> None:
+    """bfloat16 changes what the layers compute in: weights, outputs and losses stay float32."""
+    own = {"model": model, "gan_loss": "lsgan", "generator": "unet_16", "batch_size": 2}
+    configs = [TrainConfig(**{**SMALL, **own, "precision": each}) for each in ("float32", "bfloat16")]
+    full, half = ([], [])
+    for config, history in zip(configs, (full, half), strict=True):
+        state = engine.build(engine.select(), MODELS[model], config)
+        update = engine.select().compile_step(state)
+        history += [update(*pictures(step, 2), 1e-4) for step in range(3)]
+    name = state.model.generators[0]
+    network = state.model.networks[name]
+    assert network.layers[1].compute_dtype == "bfloat16"
+    assert {str(value.dtype) for path, value in state.variables().items() if value.dtype != "int64"} == {
+        "float32"
+    }
+    assert network(np.zeros((1, 64, 64, 3), np.float32)).dtype == "float32"
+    assert keras.config.dtype_policy().name == "float32"
+    for ours, theirs in zip(half, full, strict=True):
+        wanted = {key: float(value) for key, value in theirs.items()}
+        assert {key: float(value) for key, value in ours.items()} == pytest.approx(wanted, rel=0.05, abs=0.01)

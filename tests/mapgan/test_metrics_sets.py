@@ -262,3 +262,15 @@ def test_sets_that_are_no_pairs() -> None:
     for first, second in itertools.permutations([noise(0), noise(1)[:, :16]]):
         with pytest.raises(ValueError, match="cannot compare"):
             metrics.measure(first, second, maps=False, paired=False)
+
+
+def test_the_document_lists_every_measure() -> None:
+    """Name, key, direction and both sentences, as the registry has them."""
+    document = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    for row in metrics.MEASURES.values():
+        better = "nearest 1" if row.better == "one" else row.better
+        start, end = (
+            f"| {row.title} | `{row.name}` |",
+            f"| {better} | {row.unit or '-'} | {row.sees} | {row.misses} |",
+        )
+        assert any(line.startswith(start) and line.endswith(end) for line in document.splitlines()), row.name
