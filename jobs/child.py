@@ -175,10 +175,11 @@ def _follow(
     child: subprocess.Popen[str], lines: _Lines, attempt: Attempt, hear: Callable[[str], None]
 ) -> None:
     """Hear the child until it ends."""
+    attempt.check()
     while (line := lines.next(LOOK_SECONDS)) is not None:
-        attempt.check()
         if line:
             hear(line)
+        attempt.check()  # never between taking a line and hearing it: it would be lost
     while child.poll() is None:  # it closed its stdout and works on
         attempt.check()
         with contextlib.suppress(subprocess.TimeoutExpired):

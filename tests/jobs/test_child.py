@@ -92,6 +92,23 @@ def test_cancelled_it_may_save_and_is_heard(attempt: Attempt, tmp_path: Path) ->
     assert [event["event"] for event in heard] == ["started", "checkpoint"]
 
 
+def test_no_line_is_lost_at_the_moment_of_stopping(attempt: Attempt, tmp_path: Path) -> None:
+    code = """
+        import itertools, signal, sys, time
+        going = [True]
+        signal.signal(signal.SIGTERM, lambda *_: going.clear())
+        for number in itertools.count():
+            print('{"number": %d}' % number)
+            if not going:
+                break
+    """
+    heard: list[int] = []
+    stop_soon(attempt, JobCancelled)
+    with pytest.raises(JobCancelled):
+        run(code, attempt, tmp_path, listen=lambda event: heard.append(event["number"]))
+    assert heard == list(range(len(heard)))
+
+
 def test_after_a_lost_lease_nothing_more_is_heard(attempt: Attempt, tmp_path: Path) -> None:
     code = """
         import signal, sys, time

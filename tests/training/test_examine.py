@@ -76,7 +76,7 @@ def test_findings_are_shown_with_their_tiles(carol: User, clients: Clients, tmp_
     [
         (b"PK\x03\x04 and then nothing", "zip"),
         (b"x" * 5000, "zip"),
-        (zipped(Path("/nonexistent")), "picture"),
+        (zipped(Path("/nonexistent")), "empty"),
     ],
 )
 def test_what_is_no_archive_of_pictures_is_said(

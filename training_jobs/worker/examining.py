@@ -99,6 +99,7 @@ def _ask_doctor(
     arguments = ["doctor", str(archive), "--a-side", job.a_side, "--json", str(path), "--events"]
     end, reason = run_library(arguments, folder / LOG_NAME, attempt, first=BROUGHT, last=EXAMINED)
     if not path.is_file():
+        reason = reason.replace(str(archive), job.location)  # the worker's own path is nobody's business
         raise JobFailed("unusable", reason or "These pictures cannot be examined.", details=end.tail)
     return path, json.loads(path.read_text(encoding="utf-8"))
 
