@@ -25,8 +25,10 @@ from mapgan.doctor.report import Finding, Severity
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-SURFACE: Final = 256
-"""Side, in pixels, of the squares whose edges are correlated for the whole set."""
+SURFACE: Final = 512
+"""Largest side, in pixels, of the squares whose edges are correlated for the whole set."""
+SET_PAIRS: Final = 256
+"""Pairs, spread evenly, that are enough to judge the whole set."""
 SET_STRENGTH: Final = 8.0
 """Standard deviations that the mean surface's peak must stand above it to be believed."""
 MIN_SHIFT: Final = 2.0
@@ -45,7 +47,7 @@ _FAINT: Final = 0.1  # of the usual deviation: a surface without anything to bel
 
 
 class MeanSurface:
-    """The sum of the edge correlations of all pairs; may be added to from several threads."""
+    """The sum of the edge correlations of many pairs; may be added to from several threads."""
 
     def __init__(self) -> None:
         self._sums: dict[tuple[int, int], tuple[int, npt.NDArray[np.complex128]]] = {}
@@ -84,13 +86,16 @@ class MeanSurface:
 
         ``cell`` is the side of a cell in pixels of a half; ``heights`` are rows of 33 cells, from
         16 cells above to 16 below and left to right, each the highest value in it in deviations
-        above the mean; ``pairs`` how many were summed; ``right``, ``down`` and ``strength`` the peak.
+        above the mean (halves of fewer pixels have no heights); ``pairs`` how many were summed;
+        ``right``, ``down`` and ``strength`` the peak.
         """
         surface, factor, pairs = self._surface()
         if not pairs:
             return {}
         right, down, strength = self.shift()
-        block = max(1, len(surface) // (2 * PLOT_CELLS - 2))
+        if len(surface) < PLOT_CELLS:
+            return {"pairs": pairs, "right": right, "down": down, "strength": strength}
+        block = max(1, len(surface) // (2 * PLOT_CELLS))
         half = block * PLOT_CELLS // 2
         # a place on the surface is minus the shift of B
         around = np.roll(surface, (half, half), (0, 1))[: block * PLOT_CELLS, : block * PLOT_CELLS][

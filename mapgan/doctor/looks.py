@@ -45,7 +45,7 @@ def is_flat(centre: Pictures, stdev: Floats) -> bool:
     """Whether a half is one flat colour, but for noise, ripples of a JPEG and its border."""
     if stdev.max() < FLAT:
         return True
-    block = max(1, len(centre) // _BLOCKS)
+    block = max(1, round(len(centre) / _BLOCKS))
     side = len(centre) // block
     means = centre[: side * block, : side * block].reshape(side, block, side, block, 3).mean((1, 3))
     low, high = np.percentile(means.reshape(-1, 3), (1, 99), axis=0)

@@ -28,15 +28,15 @@ def fine_grey(half: Pictures) -> Pictures:
 
 
 def reduce_centre(half: Pictures, side: int) -> tuple[Pictures, int]:
-    """The central square, averaged over blocks to at most ``side`` pixels (a power of two).
+    """The central square, averaged over blocks to at most ``side`` pixels.
 
     Returns:
-        uint8 ``(n, n, 3)`` with n the largest power of two within ``side`` and the half, and the
-        number of the half's pixels to one of these.
+        uint8 ``(n, n, 3)`` with n between two thirds of ``side`` and ``side`` (or the half's shorter
+        side, where that is less), and the number of the half's pixels to one of these.
     """
     short = min(half.shape[:2])
-    n = min(side, 1 << (short.bit_length() - 1))
-    factor = short // n
+    factor = max(1, round(short / side))
+    n = min(side, short // factor)
     top, left = ((length - n * factor) // 2 for length in half.shape[:2])
     square = half[top : top + n * factor, left : left + n * factor]
     if factor == 1:
