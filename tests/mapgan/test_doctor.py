@@ -226,6 +226,16 @@ def test_the_split_is_what_exclude_reads(tmp_path: Path) -> None:
     assert len(find_pairs(tmp_path, exclude=lists[0])) == 24
 
 
+@pytest.mark.parametrize("side", [20, 32, 40, 66])
+def test_tiny_pairs(side: int, tmp_path: Path) -> None:
+    """Nothing is too small to be examined; the plot needs 33 pixels."""
+    for path in write_pairs(tmp_path, 2):
+        Image.open(path).resize((2 * side, side)).save(path)
+    alignment = examine(tmp_path).alignment
+    assert ("heights" in alignment) == (side >= 33)
+    assert alignment["pairs"] == 2
+
+
 def test_groups_stay_whole_at_any_seed() -> None:
     """Even where they do not fit the share, which is never exceeded."""
     tiles = [str(number) for number in range(50)]
