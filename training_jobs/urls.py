@@ -33,6 +33,7 @@ patterns = [
     path("runs/<uuid:run_id>/<slug:action>/", runs.act, name="run-act"),
     path("uploads/", uploads.begin, name="uploads"),
     path("uploads/<uuid:upload_id>/", uploads.upload, name="upload"),
+    path("uploads/<uuid:upload_id>", uploads.upload),  # FilePond puts the id at the end of an address
 ]
 
 urlpatterns = [path("", include((patterns, "training")))]

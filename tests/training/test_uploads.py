@@ -68,6 +68,7 @@ def test_after_an_interruption_the_server_says_where_to_go_on(carol_client: Clie
     send(carol_client, upload_id, 0, b"abcd")
     asked = carol_client.head(f"/training/uploads/{upload_id}/")
     assert (asked.status_code, asked["Upload-Offset"], asked["Upload-Length"]) == (200, "4", "10")
+    assert carol_client.head(f"/training/uploads/{upload_id}")["Upload-Offset"] == "4"  # as FilePond asks
 
 
 def test_a_chunk_whose_answer_was_lost_may_come_again(carol_client: Client) -> None:

@@ -1,0 +1,155 @@
+"""Staff brings a dataset over a bad line, looks at what the doctor says, trains on it and publishes."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.browser.conftest import REAL_MAPS, Guard, enter
+from tests.mapgan.pairs import write_maps
+from tests.support.live import LiveStack
+
+
+@pytest.fixture(scope="session")
+def forty_pairs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A zip of forty pairs: the real ones where they are, else made up."""
+    files = sorted(REAL_MAPS.glob("*.jpg"))[:40]
+    if not files:
+        folder = write_maps(tmp_path_factory.mktemp("pairs"), 40, side=256)
+        files = sorted(folder.glob("*.png"))
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for path in files:
+            archive.write(path, f"maps/train/{path.name}")
+    return {"name": "maps.zip", "mimeType": "application/zip", "buffer": out.getvalue()}
+
+
+@pytest.fixture(scope="session")
+def staff_state(browser: Browser, site: LiveStack) -> Any:
+    """Cookies of somebody who may train."""
+    site.add_user("tessa", is_staff=True)
+    context = browser.new_context(base_url=site.url)
+    enter(context.new_page(), "tessa")
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture
+def staff(new_page: Callable[..., Page], staff_state: Any) -> Page:
+    """A guarded window of theirs."""
+    page = new_page(storage_state=staff_state)
+    page.goto("/")
+    return page
+
+
+def test_from_an_archive_to_a_generator_that_everybody_uses(
+    staff: Page,
+    member: Page,
+    guard: Guard,
+    forty_pairs: dict[str, Any],
+    small_picture: dict[str, Any],
+    tmp_path: Path,
+) -> None:
+    bring(staff, guard, forty_pairs, tmp_path)
+    train(staff)
+    publish(staff)
+    member.goto("/translate/")
+    member.get_by_role("radio", name="Forty streets").check()
+    member.locator("input[type=file]").set_input_files(small_picture)  # type: ignore[arg-type]
+    member.get_by_role("button", name="Translate").click()
+    expect(member.locator("compare-slider[ready]")).to_be_visible(timeout=60_000)
+
+
+def train(staff: Page) -> None:
+    """Launch a small run on what was just brought, and watch it."""
+    staff.goto("/training/runs/new/")
+    staff.get_by_label("Name", exact=True).fill("Forty streets")
+    staff.get_by_label("Steps", exact=True).fill("40")
+    staff.get_by_label("Checkpoint every").fill("10")
+    staff.get_by_text("Every other setting").click()
+    for label, value in (
+        ("Image size", "64"), ("Load size", "72"), ("Generator width", "4"), ("Discriminator width", "4"),
+        ("Decay steps", "0"), ("Log every", "1"),
+    ):  # fmt: skip
+        staff.get_by_label(label, exact=True).fill(value)
+    staff.get_by_label("Generator", exact=True).select_option("unet_64")
+    expect(staff.locator("#estimate")).to_contain_text("Checkpoints kept")
+    staff.get_by_role("button", name="Start the training").click()
+    staff.wait_for_url("**/training/runs/*-*/")
+    expect(staff.locator(".curve canvas").first).to_be_visible(timeout=120_000)  # while it trains
+    expect(staff.get_by_role("heading", name="Step 40 of 40")).to_be_visible(timeout=120_000)
+    staff.reload()
+    assert staff.locator(".curve").count() >= 3
+    made = staff.locator("[data-made]")
+    assert made.evaluate("it => it.naturalWidth") > 200
+    before = made.get_attribute("src")
+    staff.get_by_label("Step", exact=True).focus()
+    staff.keyboard.press("Home")
+    assert made.get_attribute("src") != before
+
+
+def publish(staff: Page) -> None:
+    """Offer the last checkpoint to everybody."""
+    staff.get_by_role("link", name="Publish step 40").click()
+    staff.get_by_label("Offer it to everybody at once").check()
+    staff.get_by_role("button", name="Publish it").click()
+    published = staff.get_by_role("region", name="Published from it")
+    expect(published).to_contain_text("version 1", timeout=120_000)
+
+
+def bring(staff: Page, guard: Guard, forty_pairs: dict[str, Any], tmp_path: Path) -> None:
+    """Upload an archive whose second chunk is lost on the way once, and look at the report."""
+    staff.get_by_role("button", name="Account of tessa").click()
+    staff.get_by_role("link", name="Datasets").click()
+    staff.get_by_role("link", name="Bring a dataset").click()
+
+    chunks: list[int] = []
+
+    def cut_once(route: Route) -> None:
+        """The second chunk's connection dies on the way."""
+        if route.request.method != "PATCH":
+            route.continue_()
+            return
+        chunks.append(int(route.request.headers["upload-offset"]))
+        if len(chunks) == 2:
+            route.abort("connectionreset")
+        else:
+            route.continue_()
+
+    staff.route("**/training/uploads/**", cut_once)
+    with guard.expecting("ERR_CONNECTION_RESET"):
+        path = tmp_path / "maps.zip"
+        path.write_bytes(forty_pairs["buffer"])
+        staff.locator("input[type=file]").set_input_files(path)
+        send = staff.get_by_role("button", name="Examine the pictures")
+        expect(staff.locator("#announcer")).to_have_text("maps.zip is here.", timeout=60_000)
+    if len(forty_pairs["buffer"]) > 2 * 8 * 2**20:
+        assert chunks[1] == chunks[2]  # it went on where it had stopped
+    staff.get_by_label("Name", exact=True).fill("Forty pairs")
+    send.click()
+
+    expect(staff.get_by_role("heading", name="40 usable pairs")).to_be_visible(timeout=120_000)
+    sheet = staff.get_by_alt_text(re.compile("^Aerial pictures"))
+    expect(sheet).to_be_visible()
+    assert sheet.evaluate("it => it.naturalWidth") > 1000
+    staff.get_by_role("button", name="B, map").click()
+    expect(staff.get_by_alt_text(re.compile("^Maps, half B"))).to_be_visible()
+    expect(sheet).to_be_hidden()
+
+
+def test_what_is_no_archive_is_said_at_once(staff: Page, guard: Guard, tmp_path: Path) -> None:
+    staff.goto("/training/datasets/new/")
+    path = tmp_path / "notes.txt"
+    path.write_text("no pictures")
+    with guard.expecting("status of 422"):
+        staff.locator("input[type=file]").set_input_files(path)
+        expect(staff.locator("[data-problem]")).to_contain_text("zip or tar archive")
+    expect(staff.get_by_role("button", name="Examine the pictures")).to_be_enabled()
