@@ -18,6 +18,7 @@ from keras import ops
 
 from mapgan.engine import products
 from mapgan.engine.devices import sharing
+from mapgan.engine.heap import keep_freed_memory
 from mapgan.engine.state import Adam, Losses, Pictures, TrainState, Update, network_weights
 
 Nest = TypeVar("Nest")
@@ -29,6 +30,7 @@ def prepare(*, deterministic: bool, threads: int | None) -> None:
     Raises:
         RuntimeError: TensorFlow has already started with other settings.
     """
+    keep_freed_memory()
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
     if threads is not None and tf.config.threading.get_intra_op_parallelism_threads() != threads:

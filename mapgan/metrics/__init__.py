@@ -91,7 +91,7 @@ def measure(
     intervals: bool = True,
     inception: Inception | None = None,
 ) -> Measured:
-    """Everything that can be said of these pictures; about 35 ms a tile of 256x256 on two cores.
+    """Everything that can be said of these pictures; some 60 ms a tile of 256x256 on two cores.
 
     Args:
         real: targets.

@@ -42,12 +42,15 @@ def maps(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def cycle_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two checkpoints of a CycleGAN that was never trained; averages that differ from the weights."""
+    import keras
+
     from mapgan.cyclegan import CycleGAN
     from mapgan.engine.state import TrainState
 
     run = tmp_path_factory.mktemp("runs") / "cycle"
     run.mkdir()
-    arrays = {name: np.array(value) for name, value in TrainState(CycleGAN(SMALL), SMALL).variables().items()}
+    variables = TrainState(CycleGAN(SMALL), SMALL).variables()
+    arrays = {name: np.asarray(keras.ops.convert_to_numpy(value)) for name, value in variables.items()}
     for step, factor in ((2, 1.0), (4, 3.0)):
         scaled = {
             name: value * np.asarray(factor, value.dtype) if name.startswith("ema/") else value
