@@ -55,7 +55,7 @@ def placed(batch_size: int) -> Iterator[None]:
     if sharing(batch_size, len(devices)) == 1:
         yield
         return
-    # Not the default collective operations, whose order differs between the replicas of this graph.
+    # Not the default collective operations: with a second strategy in the process they abort.
     exchange = tf.distribute.NcclAllReduce() if gpus else tf.distribute.ReductionToOneDevice()
     with tf.distribute.MirroredStrategy([device.name for device in devices], exchange).scope():
         yield
