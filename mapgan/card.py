@@ -24,7 +24,7 @@ MAX_CARD_BYTES = 64 * 1024
 
 MODELS = ("pix2pix", "cyclegan")
 DIRECTIONS = ("map2sat", "sat2map")
-PRECISIONS = ("fp32", "fp16")
+PRECISIONS = ("fp32", "fp16", "int8")
 
 _MAX_DEPTH = 5  # of the metrics
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -71,7 +71,7 @@ class GeneratorCard:
         metrics: figures by name, with those of the baselines beside them; JSON values, finite numbers.
         licence: what the file may be used for.
         weights_sha256: over the tensors, see `mapgan.onnxfile.weights_sha256`.
-        precision: how the weights are stored, `fp32` or `fp16`; the arithmetic is fp32 on a CPU.
+        precision: how the kernels are stored, `fp32`, `fp16` or `int8`; the arithmetic is fp32.
         noise: whether a seed changes the result (dropout at test time, the paper's only noise).
         created: UTC, as 2026-01-31T12:00:00Z.
         format_version: of this card.

@@ -18,12 +18,16 @@ from mapgan.onnxfile import OnnxFileError, count_weights
 from mapgan.presets import PRESETS, preset
 
 if TYPE_CHECKING:
+    from mapgan.export import Difference
     from mapgan.onnxgraph import Precision
 
-MAX_PARITY = {"fp32": 0.005, "fp16": 0.1}
+MAX_PARITY = {"fp32": 0.005, "fp16": 0.1, "int8": 1.0}
 """Largest difference from Keras, on the scale [-1, 1], with which a file is written."""
+MAX_MEAN_DIFFERENCE = 0.02
+"""Largest mean of these differences, 2.5 of 255 levels: what eight bits may cost."""
 
 _PARITY_IMAGES = 2
+_PARITY_TILES = 4
 
 
 def _read_direction(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
@@ -49,7 +53,7 @@ def _read_direction(_context: click.Context, _option: click.Parameter, text: str
 @click.option("--attribution", default="not stated", show_default=True, help="Whom the data is owed to.")
 @click.option("--licence", default="not stated", show_default=True, help="What the file may be used for.")
 @click.option("--command", help="The training command. [default: made from the run's configuration]")
-@click.option("--precision", type=click.Choice(["fp16", "fp32"]), default="fp16", show_default=True)
+@click.option("--precision", type=click.Choice(["fp16", "fp32", "int8"]), default="fp16", show_default=True)
 @click.option("--noise", is_flag=True, help="Keep dropout as noise that `translate --noise SEED` turns on.")
 @click.option("--no-ema", is_flag=True, help="Take the last weights even where averaged ones exist.")
 @click.option(
@@ -93,14 +97,15 @@ def export(
         trial = out.with_name(f".{out.name}.trial")  # it bears the real name once it has proved itself
         try:
             card = export_generator(network, draft, trial, precision=precision, noise=noise)
-            difference = _check_parity(network, trial, card)
+            found = _check_parity(network, trial, card, data)
             figures = _measure(trial, data, tiles) if data else {}
         finally:
             trial.unlink(missing_ok=True)
         draft = dataclasses.replace(draft, metrics=figures)
         card = export_generator(network, draft, out, precision=precision, noise=noise)
     click.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {card.direction}, step {card.step}")
-    click.echo(f"largest difference from the network: {difference * 127.5:.3f} of 255 levels")
+    apart = f"{found.largest * 127.5:.3f} of 255 levels, mean {found.mean * 127.5:.3f}"
+    click.echo(f"largest difference from the network: {apart}")
     for name, row in card.metrics.items():
         if name != "held_out":
             shown = ("l1", "rmse", "acc5", "palette_miou", "sharpness_ratio")
@@ -152,21 +157,39 @@ def _toml(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _check_parity(network: Any, path: Path, card: GeneratorCard) -> float:
-    """The largest difference between network and file; one that is too large is an ExportError."""
+def _check_parity(network: Any, path: Path, card: GeneratorCard, data: Path | None) -> Difference:
+    """How far network and file are apart, on tiles of `data` if there are any; too far: ExportError."""
     import numpy as np
 
-    from mapgan.export import ExportError, parity
+    from mapgan.export import ExportError, differences
 
     side = card.image_size
     images = np.random.default_rng(0).uniform(-1, 1, (_PARITY_IMAGES, side, side, 3)).astype(np.float32)
-    difference = parity(network, path, images)
-    if not difference <= MAX_PARITY[card.precision]:
-        raise ExportError(
-            f"The file differs from the network by {difference:.3f} (at most {MAX_PARITY[card.precision]} "
-            "is accepted). Try --precision fp32."
-        )
-    return difference
+    if data is not None and data.is_dir():
+        images = _tiles(data, side, 1 if card.direction == "map2sat" else 0)
+    found = differences(network, path, images)
+    for kind, size, limit in (
+        ("largest", found.largest, MAX_PARITY[card.precision]),
+        ("mean", found.mean, MAX_MEAN_DIFFERENCE),
+    ):
+        if not size <= limit:
+            better = "fp16" if card.precision == "int8" else "fp32"
+            raise ExportError(
+                f"The file differs from the network by {size:.3f} ({kind} difference; at most {limit} is "
+                f"accepted). Try --precision {better}."
+            )
+    return found
+
+
+def _tiles(data: Path, side: int, half: int) -> Any:
+    """Sources of some pairs, (n, side, side, 3) in [-1, 1]."""
+    import numpy as np
+
+    from mapgan.datasets import find_pairs, load_pair
+    from mapgan.imageio import to_unit
+
+    pairs = find_pairs(data)[:_PARITY_TILES]
+    return to_unit(np.stack([load_pair(pair, side)[half] for pair in pairs]))
 
 
 def inspect_file(path: Path) -> dict[str, Any]:

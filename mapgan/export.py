@@ -31,7 +31,9 @@ from mapgan.onnxfile import weights_sha256
 from mapgan.onnxgraph import ExportError, Precision, build_graph
 from mapgan.translating import at_test_time
 
-__all__ = ["ExportError", "Precision", "draft_card", "export_generator", "parity"]
+__all__ = [
+    "Difference", "ExportError", "Precision", "differences", "draft_card", "export_generator", "parity",
+]  # fmt: skip
 
 _NO_WEIGHTS = "0" * 64  # of a draft; the export fills in the hash
 _RESNET_MULTIPLE = 4  # two halvings
@@ -105,7 +107,7 @@ def export_generator(
         network: functional, (batch, height, width, 3) in [-1, 1] to the same; see `mapgan.networks`.
         draft: the card; its hash, precision and noise are replaced by what is true of the file.
         out: where to write.
-        precision: how kernels are stored; fp16 halves the file, the arithmetic on a CPU is fp32 anyway.
+        precision: how kernels are stored; fp16 halves the file, int8 quarters it, the arithmetic is fp32.
         noise: keep the dropouts as noise that a seed turns on.
 
     Returns:
@@ -129,16 +131,26 @@ def export_generator(
     return card
 
 
-def parity(network: keras.Model, path: Path, images: npt.NDArray[np.float32]) -> float:
-    """How far a generator file is from the network it was made of.
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """How far a generator file is from its network, on the scale [-1, 1]; 2 / 255 is one grey level.
+
+    Attributes:
+        largest: of any value.
+        mean: of all, absolute.
+    """
+
+    largest: float
+    mean: float
+
+
+def differences(network: keras.Model, path: Path, images: npt.NDArray[np.float32]) -> Difference:
+    """Compares a generator file with the network it was made of.
 
     Args:
         network: the Keras generator.
         path: the file.
         images: (n, height, width, 3) in [-1, 1]; they go through one by one, as in use.
-
-    Returns:
-        The largest absolute difference of any value, on the scale [-1, 1]; 2 / 255 is one grey level.
     """
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     still = {
@@ -146,12 +158,19 @@ def parity(network: keras.Model, path: Path, images: npt.NDArray[np.float32]) ->
         for entry in session.get_inputs()
         if entry.name != IMAGE_INPUT
     }
-    largest = 0.0
+    largest, means = 0.0, []
     with at_test_time(network) as run:
         for image in images:
-            (written,) = session.run([IMAGE_OUTPUT], {IMAGE_INPUT: image[None], **still})
-            largest = max(largest, float(np.abs(written - run(image[None])).max()))
-    return largest
+            (made,) = session.run([IMAGE_OUTPUT], {IMAGE_INPUT: image[None], **still})
+            apart = np.abs(made - run(image[None]))
+            largest = max(largest, float(apart.max()))
+            means.append(float(apart.mean()))
+    return Difference(largest, float(np.mean(means)))
+
+
+def parity(network: keras.Model, path: Path, images: npt.NDArray[np.float32]) -> float:
+    """The largest of `differences`."""
+    return differences(network, path, images).largest
 
 
 def _write_atomically(out: Path, data: bytes) -> None:

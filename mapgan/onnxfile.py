@@ -18,6 +18,8 @@ MAX_FIELDS = 200_000
 """Most fields of one message; a ResNet-9's graph has about 300."""
 MAX_SMALL_FIELD = 2**20
 """Longest name or metadata value that is read, in bytes."""
+SCALE_SUFFIX = "/int8_scale"
+"""Ends the name of what a kernel of eight bits is multiplied by; no weight that was learnt."""
 _CHUNK = 2**20
 
 # Field numbers of onnx.proto.
@@ -106,13 +108,15 @@ def weights_sha256(stream: BinaryIO) -> str:
 
 
 def count_weights(stream: BinaryIO) -> int:
-    """How many numbers the weights hold.
+    """How many numbers were learnt; the scales of eight-bit kernels are none.
 
     Raises:
         OnnxFileError: as `weights_sha256`.
     """
     total = 0
     for tensor in _tensors(stream):
+        if tensor.name.endswith(SCALE_SUFFIX):
+            continue
         size = 1
         for dim in tensor.dims:
             size *= dim

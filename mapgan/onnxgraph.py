@@ -27,16 +27,16 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mapgan.inference import IMAGE_INPUT, IMAGE_OUTPUT
 from mapgan.layers import InstanceNorm, ReflectPad
+from mapgan.onnxconv import ExportError, conv, conv_transpose, loses_first_pixel, pad, require
+from mapgan.onnxfile import SCALE_SUFFIX
+
+__all__ = ["ExportError", "Precision", "build_graph"]
 
 OPSET = 18
 IR_VERSION = 8  # what ONNX Runtime has read since 1.12
 
-Precision = Literal["fp32", "fp16"]
+Precision = Literal["fp32", "fp16", "int8"]
 Array = npt.NDArray[Any]
-
-
-class ExportError(Exception):
-    """A model that cannot be written as a generator file, or a file that does not equal its model."""
 
 
 class GraphBuilder:
@@ -71,22 +71,38 @@ class GraphBuilder:
         """Adds a number that is not learnt, such as a padding."""
         return self.add("Constant", [], name, value=numpy_helper.from_array(array))
 
-    def weight(self, value: Any, path: str, *, order: tuple[int, ...] | None = None) -> str:
+    def weight(
+        self, value: Any, path: str, *, order: tuple[int, ...] | None = None, channel_axis: int = 0
+    ) -> str:
         """Adds a learnt tensor under its path in the network, its axes rearranged by `order`.
 
-        Kernels are stored in half precision where asked for and cast when the model is loaded (ONNX
-        Runtime folds a cast of a weight), so the file halves and the arithmetic stays in float32. Biases,
-        scales and shifts are few and stay as they are.
+        Kernels are stored in half precision or eight bits where asked for and made float32 when the model is
+        loaded (ONNX Runtime folds what is done to a weight), so the file shrinks and the arithmetic stays.
+        Eight bits are a whole number from -127 to 127 times a scale for each output channel, which lies along
+        `channel_axis`. Biases, scales and shifts are few and stay as they are.
         """
-        array = np.ascontiguousarray(np.asarray(value, np.float32).transpose(order))
+        array = np.asarray(value, np.float32)
+        array = np.ascontiguousarray(array if order is None else array.transpose(order))
         if not np.isfinite(array).all():
             raise ExportError(f"The weights of {path} are not finite: the training has diverged.")
-        half = self._precision == "fp16" and array.ndim > 1
-        if half and np.abs(array).max(initial=0) > np.finfo(np.float16).max:
+        if self._precision == "fp32" or array.ndim == 1:
+            self._weights.append(numpy_helper.from_array(array, path))
+            return path
+        if self._precision == "int8":
+            return self._whole_numbers(array, path, channel_axis)
+        if np.abs(array).max(initial=0) > np.finfo(np.float16).max:
             raise ExportError(f"The weights of {path} do not fit half precision. Export with fp32.")
-        stored = array.astype(np.float16) if half else array
-        self._weights.append(numpy_helper.from_array(stored, path))
-        return self.add("Cast", [path], f"{path}/float32", to=TensorProto.FLOAT) if half else path
+        self._weights.append(numpy_helper.from_array(array.astype(np.float16), path))
+        return self.add("Cast", [path], f"{path}/float32", to=TensorProto.FLOAT)
+
+    def _whole_numbers(self, array: Array, path: str, channel_axis: int) -> str:
+        others = tuple(axis for axis in range(array.ndim) if axis != channel_axis)
+        scale = np.abs(array).max(axis=others, keepdims=True) / np.float32(127)
+        scale[scale == 0] = 1
+        self._weights.append(numpy_helper.from_array(np.rint(array / scale).astype(np.int8), path))
+        self._weights.append(numpy_helper.from_array(scale, f"{path}{SCALE_SUFFIX}"))
+        numbers = self.add("Cast", [path], f"{path}/numbers", to=TensorProto.FLOAT)
+        return self.add("Mul", [numbers, f"{path}{SCALE_SUFFIX}"], f"{path}/float32")
 
     def image(self, side: int | None) -> str:
         """The image, NHWC outside and NCHW from here on; `side` in pixels if the network fixes it."""
@@ -164,83 +180,6 @@ def _image_info(name: str) -> Any:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", "height", "width", 3])
 
 
-def _biased(builder: GraphBuilder, layer: Any, inputs: list[str]) -> list[str]:
-    return [*inputs, builder.weight(layer.bias, f"{layer.name}/bias")] if layer.use_bias else inputs
-
-
-def _same_padding(kernel: int, stride: int) -> tuple[int, int]:
-    """Zeros before and after that Keras's "same" adds to a side that `stride` divides."""
-    total = max(kernel - stride, 0)
-    return total // 2, total - total // 2
-
-
-def _pads(layer: Any) -> list[int]:
-    """ONNX order: all beginnings, then all ends."""
-    if layer.padding == "valid":
-        return [0, 0, 0, 0]
-    if layer.padding != "same":
-        raise ExportError(f"The layer {layer.name} has an unknown padding.")
-    pairs = [
-        _same_padding(kernel, stride) for kernel, stride in zip(layer.kernel_size, layer.strides, strict=True)
-    ]
-    return [before for before, _ in pairs] + [after for _, after in pairs]
-
-
-def _require(condition: bool, layer: Any) -> None:
-    """Options that our networks never set are refused rather than dropped."""
-    if not condition:
-        raise ExportError(f"The options of {layer.name} ({type(layer).__name__}) cannot be exported.")
-
-
-def _conv(builder: GraphBuilder, layer: Any, inputs: list[str]) -> str:
-    linear = layer.activation is keras.activations.linear
-    _require(linear and layer.groups == 1 and tuple(layer.dilation_rate) == (1, 1), layer)
-    # Keras: height, width, in, out. ONNX: out, in, height, width.
-    kernel = builder.weight(layer.kernel, f"{layer.name}/kernel", order=(3, 2, 0, 1))
-    inputs = _biased(builder, layer, [*inputs, kernel])
-    return builder.add("Conv", inputs, layer.name, strides=list(layer.strides), pads=_pads(layer))
-
-
-def _conv_transpose(builder: GraphBuilder, layer: Any, inputs: list[str]) -> str:
-    linear = layer.activation is keras.activations.linear
-    _require(linear and layer.output_padding is None and tuple(layer.dilation_rate) == (1, 1), layer)
-    _require(
-        all(kernel >= stride for kernel, stride in zip(layer.kernel_size, layer.strides, strict=True)), layer
-    )
-    if tuple(layer.kernel_size) == (4, 4) and tuple(layer.strides) == (2, 2) and layer.padding == "same":
-        return _doubling(builder, layer, inputs)
-    # Keras: height, width, out, in. ONNX: in, out, height, width.
-    kernel = builder.weight(layer.kernel, f"{layer.name}/kernel", order=(3, 2, 0, 1))
-    inputs = _biased(builder, layer, [*inputs, kernel])
-    return builder.add("ConvTranspose", inputs, layer.name, strides=list(layer.strides), pads=_pads(layer))
-
-
-def _doubling(builder: GraphBuilder, layer: Any, inputs: list[str]) -> str:
-    """The U-Net's transposed convolution as ordinary ones, which ONNX Runtime has the better kernels for.
-
-    An output pixel (2i + p, 2j + q) of a 4x4 kernel with stride 2 sees 2x2 pixels of the input and, by its
-    parity (p, q), four of the sixteen weights. So it is four 2x2 convolutions whose results are interleaved
-    (DepthToSpace): the same multiplications, a tenth less time for a U-Net of width 64. The four kernels are
-    one tensor, which is cut when the model is loaded.
-    """
-    name = layer.name
-    taps = {0: [3, 1], 1: [2, 0]}
-    kernel = np.asarray(layer.kernel, np.float32)  # height, width, out, in
-    parities = [(p, q) for p in (0, 1) for q in (0, 1)]
-    parts = [kernel[np.ix_(taps[p], taps[q])].transpose(2, 3, 0, 1) for p, q in parities]
-    whole = builder.weight(np.concatenate(parts), f"{name}/kernel", order=(0, 1, 2, 3))
-    kernels = builder.split(whole, [f"{name}_kernel{p}{q}" for p, q in parities])
-    bias = _biased(builder, layer, [])
-    pixels = [
-        builder.add(
-            "Conv", [*inputs, part, *bias], f"{name}_{p}{q}", strides=[1, 1], pads=[1 - p, 1 - q, p, q]
-        )
-        for (p, q), part in zip(parities, kernels, strict=True)
-    ]
-    together = builder.add("Concat", pixels, f"{name}_parities", axis=1)
-    return builder.add("DepthToSpace", [together], name, blocksize=2, mode="DCR")
-
-
 def _instance_norm(builder: GraphBuilder, layer: Any, inputs: list[str]) -> str:
     channels = layer.output.shape[-1]
     gamma, beta = layer.gamma, layer.beta
@@ -262,48 +201,44 @@ def _leaky_relu(builder: GraphBuilder, layer: Any, inputs: list[str]) -> str:
 
 
 def _relu(builder: GraphBuilder, layer: Any, inputs: list[str]) -> str:
-    _require(layer.max_value is None and not layer.negative_slope and not layer.threshold, layer)
+    require(layer.max_value is None and not layer.negative_slope and not layer.threshold, layer)
     return builder.add("Relu", inputs, layer.name)
 
 
 def _activation(builder: GraphBuilder, layer: Any, inputs: list[str]) -> str:
-    _require(layer.activation is keras.activations.tanh, layer)
+    require(layer.activation is keras.activations.tanh, layer)
     return builder.add("Tanh", inputs, layer.name)
 
 
 def _dropout(builder: GraphBuilder, layer: Any, inputs: list[str]) -> str:
-    _require(layer.noise_shape is None, layer)
+    require(layer.noise_shape is None, layer)
     _, side, _, channels = layer.output.shape
     return builder.dropout(inputs[0], layer.name, channels=channels, side=side, rate=float(layer.rate))
 
 
 def _concatenate(builder: GraphBuilder, layer: Any, inputs: list[str]) -> str:
-    _require(layer.axis in (-1, 3), layer)
+    require(layer.axis in (-1, 3), layer)
     return builder.add("Concat", inputs, layer.name, axis=1)
 
 
 def _add(builder: GraphBuilder, layer: Any, inputs: list[str]) -> str:
-    _require(len(inputs) == 2, layer)
+    require(len(inputs) == 2, layer)
     return builder.add("Add", inputs, layer.name)
-
-
-def _pad(builder: GraphBuilder, name: str, inputs: list[str], pads: list[int], mode: str) -> str:
-    """`pads`: top, left, bottom, right."""
-    top, left, bottom, right = pads
-    amounts = builder.constant(np.array([0, 0, top, left, 0, 0, bottom, right], np.int64), f"{name}_pads")
-    return builder.add("Pad", [*inputs, amounts], name, mode=mode)
 
 
 def _zero_padding(builder: GraphBuilder, layer: Any, inputs: list[str]) -> str:
     (top, bottom), (left, right) = layer.padding
-    return _pad(builder, layer.name, inputs, [top, left, bottom, right], "constant")
+    return pad(builder, layer.name, inputs, [top, left, bottom, right], "constant")
 
 
 def _reflect_pad(builder: GraphBuilder, layer: Any, inputs: list[str]) -> str:
-    return _pad(builder, layer.name, inputs, [layer.padding] * 4, "reflect")
+    return pad(builder, layer.name, inputs, [layer.padding] * 4, "reflect")
 
 
 def _cropping(builder: GraphBuilder, layer: Any, inputs: list[str]) -> str:
+    before = layer._inbound_nodes[0].input_tensors[0]._keras_history.operation
+    if isinstance(before, keras.layers.Conv2DTranspose) and loses_first_pixel(before):
+        return inputs[0]  # never made
     (top, bottom), (left, right) = layer.cropping
     # A slice's end counts from the back when negative; nothing to cut there is "as far as it goes".
     ends = [-amount if amount else np.iinfo(np.int64).max for amount in (bottom, right)]
@@ -323,14 +258,14 @@ def _up_sampling(builder: GraphBuilder, layer: Any, inputs: list[str]) -> str:
         },
         "bilinear": {"mode": "linear", "coordinate_transformation_mode": "half_pixel"},
     }
-    _require(layer.interpolation in modes, layer)
+    require(layer.interpolation in modes, layer)
     scales = builder.constant(np.array([1, 1, *layer.size], np.float32), f"{layer.name}_scales")
     return builder.add("Resize", [*inputs, "", scales], layer.name, **modes[layer.interpolation])
 
 
 _WRITERS: dict[type, Callable[[GraphBuilder, Any, list[str]], str]] = {
-    keras.layers.Conv2D: _conv,
-    keras.layers.Conv2DTranspose: _conv_transpose,
+    keras.layers.Conv2D: conv,
+    keras.layers.Conv2DTranspose: conv_transpose,
     keras.layers.BatchNormalization: _instance_norm,  # the image's own statistics, see above
     InstanceNorm: _instance_norm,
     keras.layers.LeakyReLU: _leaky_relu,

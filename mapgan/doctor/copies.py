@@ -33,6 +33,7 @@ WAYS: Final = (
 """The eight ways, by number: counter-clockwise quarter turns of the picture, or of its mirror image."""
 SAME_SHARE: Final = 0.97
 """Share of the ground from which an overlap is the same picture."""
+_MOVED: Final = 0.95  # share of the ground below which an overlap is no picture cut a little
 _MEANS: Final = 8  # side of the means that make a candidate
 _LIKELY: Final = (0.75, 0.6)  # correlation of these means of A and of B
 _SCALES: Final = (1.0, 0.97, 1.03, 0.94, 1.06, 0.91, 1.1, 0.88, 1.13)
@@ -74,7 +75,10 @@ def find_copies(samples: list[Sample], overlaps: list[Overlap]) -> list[Copy]:
         if overlap.share >= SAME_SHARE:
             pair = overlap.first, overlap.second
             found.setdefault(pair, Copy(*pair, False, 0, overlap.agreement, False))
+    moved = {(overlap.first, overlap.second) for overlap in overlaps if overlap.share < _MOVED}
     for first, second, way in _candidates(samples):
+        if (first, second) in moved:
+            continue  # neighbours, and told of as such
         if (first, second) not in found and samples[first].digest != samples[second].digest:
             copy = _verified(samples, first, second, way)
             if copy:

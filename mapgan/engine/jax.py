@@ -23,7 +23,7 @@ from jax import numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from mapgan.engine.devices import sharing
-from mapgan.engine.state import Losses, Pictures, TrainState, Update, Variables
+from mapgan.engine.state import Losses, Pictures, TrainState, Update, Variables, warm_decay
 
 Values: TypeAlias = dict[str, Any]
 """An array for each path of ``TrainState.variables()``."""
@@ -130,10 +130,10 @@ class _Step:
         first, second = _to_signed(first), _to_signed(second)
         weights = self._weights("generators", values)
 
-        def made(weights: Values) -> tuple[Any, Values]:
+        def generated(weights: Values) -> tuple[Any, Values]:
             return self._run(values | weights, lambda: model.generate(first, second))
 
-        outputs, through_outputs, values = jax.vjp(made, weights, has_aux=True)
+        outputs, through_outputs, values = jax.vjp(generated, weights, has_aux=True)
         losses: Losses = {}
         if model.discriminators_first:
             values, losses = self._update_discriminators(values, first, second, outputs, rate)
@@ -150,7 +150,8 @@ class _Step:
         losses |= terms
         (indirect,) = through_outputs(of_outputs)
         gradients = {path: direct[path] + indirect[path] for path in direct}
-        values = self._average(self._adam("generators", values, gradients, rate))
+        made = values["optimizers/generators/iterations"]
+        values = self._average(self._adam("generators", values, gradients, rate), made)
         if not model.discriminators_first:
             values, terms = self._update_discriminators(values, first, second, outputs, rate)
             losses |= terms
@@ -201,9 +202,9 @@ class _Step:
             new[path] = values[path] - rate * m / (jnp.sqrt(v) + adam.epsilon)
         return values | new
 
-    def _average(self, values: Values) -> Values:
-        """``average -= (1 - decay) * (average - weight)`` for the generators."""
-        rate = 1.0 - self._state.ema_decay
+    def _average(self, values: Values, made: Any) -> Values:
+        """``average -= (1 - decay) * (average - weight)`` for the generators, after ``made`` updates."""
+        rate = 1.0 - jnp.minimum(self._state.ema_decay, warm_decay(made.astype(jnp.float32)))
         new = {}
         for short in self._state.averages:
             average = values[f"ema/{short}"]

@@ -145,6 +145,15 @@ def network_weights(networks: dict[str, Any]) -> Variables:
     }
 
 
+def warm_decay(updates: Any) -> Any:
+    """Highest decay of the averaged weights after so many updates: ``(1 + t) / (10 + t)``.
+
+    A mean that began at the untrained weights would still be mostly them after a short run: with
+    0.999, 82 % after 200 updates. The form of ``tf.train.ExponentialMovingAverage``'s ``num_updates``.
+    """
+    return (1.0 + updates) / (10.0 + updates)
+
+
 def _zeros_like(weight: Any) -> Any:
     """A float32 variable of the same shape, not trained."""
     return keras.Variable(

@@ -19,7 +19,7 @@ from keras import ops
 from mapgan.engine import products
 from mapgan.engine.devices import sharing
 from mapgan.engine.heap import keep_freed_memory
-from mapgan.engine.state import Adam, Losses, Pictures, TrainState, Update, network_weights
+from mapgan.engine.state import Adam, Losses, Pictures, TrainState, Update, network_weights, warm_decay
 
 Nest = TypeVar("Nest")
 
@@ -55,7 +55,7 @@ def placed(batch_size: int) -> Iterator[None]:
     if sharing(batch_size, len(devices)) == 1:
         yield
         return
-    # Not the default collective operations, whose order differs between the replicas of this graph.
+    # Not the default collective operations: with a second strategy in the process they abort.
     exchange = tf.distribute.NcclAllReduce() if gpus else tf.distribute.ReductionToOneDevice()
     with tf.distribute.MirroredStrategy([device.name for device in devices], exchange).scope():
         yield
@@ -187,12 +187,16 @@ def _apply(adam: Adam, gradients: list[Any], rate: Any) -> None:
 
 def _average(state: TrainState) -> None:
     """``average -= (1 - decay) * (average - weight)`` for the generators, in place."""
-    weights = state.adams["generators"].weights
+    if not state.averages:
+        return
+    generators = state.adams["generators"]
+    made = tf.cast(generators.iterations.value, tf.float32)
+    rate = 1.0 - tf.minimum(state.ema_decay, warm_decay(made))
     for path, average in state.averages.items():
         tf.raw_ops.ResourceApplyGradientDescent(
             var=average.value.handle,
-            alpha=1.0 - state.ema_decay,
-            delta=average.value - weights[path].value,
+            alpha=rate,
+            delta=average.value - generators.weights[path].value,
         )
 
 

@@ -19,7 +19,7 @@ import numpy as np
 ROOT: Final = Path(__file__).parents[2]
 SIDE: Final = 64
 STEPS: Final = 10
-BEFORE_NO_NORM: Final = ("up1_conv", "head_conv", "patch1_conv", "patch5_conv")
+BEFORE_NO_NORM: Final = {"resnet_6": ("head_conv",), "unet_16": ("up1_conv", "down1_conv", "down4_conv")}
 
 SMALL: Final[dict[str, Any]] = {
     "generator": "unet_64",
@@ -117,7 +117,9 @@ def make_steps(backend: Any, config: Any, state: Any, count: int = STEPS) -> lis
 def is_noise(case: str, path: str) -> bool:
     """Whether it is a bias before a norm: its gradient is zero, and Adam amplifies the rounding noise."""
     *_, layer, weight = path.split("/")
-    return weight == "bias" and "cycle" in case and layer not in BEFORE_NO_NORM
+    if weight != "bias" or "cycle" not in case:
+        return False
+    return layer not in ("patch1_conv", "patch5_conv", *BEFORE_NO_NORM[CASES[case]["generator"]])
 
 
 def run(

@@ -40,7 +40,7 @@ def test_a_file_tells_its_card(tmp_path):
         {"training_data": "x" * 4001},
         {"model": "stylegan"},
         {"direction": "BtoA"},
-        {"precision": "int8"},
+        {"precision": "int4"},
         {"width": 0},
         {"width": True},
         {"width": 64.0},

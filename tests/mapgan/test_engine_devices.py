@@ -16,6 +16,7 @@ STEPS = 3
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("backend", "devices", "cases"),
     [

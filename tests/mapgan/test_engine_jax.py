@@ -15,7 +15,8 @@ import os
 from mapgan import engine
 jax = engine.select()
 jax.prepare(deterministic=True, threads=1)
-assert os.environ["XLA_FLAGS"].split() == ["--xla_backend_optimization_level=0", "--xla_gpu_deterministic_ops=true"]
+flags = os.environ["XLA_FLAGS"].split()
+assert flags == ["--xla_backend_optimization_level=0", "--xla_gpu_deterministic_ops=true"]
 assert jax.threads() == 1
 import keras
 keras.Variable(0.0)  # JAX starts, and knows the flags
@@ -64,6 +65,7 @@ for path in end:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("script", [SETTINGS, RESUME], ids=["settings", "resume"])
 def test_in_a_process_of_its_own(script: str) -> None:
     """Settings reach JAX before it starts; a run that goes on from a synced state ends bit for bit alike."""

@@ -33,12 +33,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     engine_runs.leave(folder / "bfloat16" / "start", 0, config, state)
     found["bfloat16"] = {}
     engine_runs.run(folder, *found, backend="jax", end="jax")
-    for case in found:
-        found[case]["jax"] = checkpoints.latest(folder / case / "jax")
+    for case, run in found.items():
+        run["jax"] = checkpoints.latest(folder / case / "jax")
     return found
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("case", CASES)
 def test_ten_steps_agree(runs: dict[str, dict[str, Any]], case: str) -> None:
     """Losses within 1e-5; every tensor within 1e-4 of its largest weight, or 1e-5 at CycleGAN's low rate."""

@@ -86,18 +86,22 @@ def test_fused_step_equals_the_plain_one(norm: str) -> None:
 
 
 def test_average_follows_the_weights() -> None:
-    """After one update the average is ``decay * start + (1 - decay) * now``."""
-    config = TrainConfig(**SMALL, ema_decay=0.9)
+    """``decay * before + (1 - decay) * now``; the decay grows as (1 + t) / (10 + t) up to its setting."""
+    config = TrainConfig(**SMALL, ema_decay=0.15)
     state = TrainState(Pix2Pix(config), config)
+    update = engine.select().compile_step(state)
     weights = state.adams["generators"].weights
-    start = {path: weight.numpy().copy() for path, weight in weights.items()}
-    engine.select().compile_step(state)(*pictures(0), 1e-2)
-    for path, average in state.averages.items():
-        assert np.abs(weights[path].numpy() - start[path]).max() > 0, path
-        np.testing.assert_allclose(
-            average.numpy(), 0.9 * start[path] + 0.1 * weights[path].numpy(), atol=1e-6, err_msg=path
-        )
-    assert int(state.adams["generators"].iterations.numpy()) == 1
+    before = {path: weight.numpy().copy() for path, weight in weights.items()}
+    for step, decay in enumerate((1 / 10, 0.15)):  # 2 / 11 would be more than the setting
+        update(*pictures(step), 1e-2)
+        for path, average in state.averages.items():
+            now = weights[path].numpy()
+            assert np.abs(now - before[path]).max() > 0, path
+            np.testing.assert_allclose(
+                average.numpy(), decay * before[path] + (1 - decay) * now, atol=1e-6, err_msg=path
+            )
+        before = {path: average.numpy().copy() for path, average in state.averages.items()}
+    assert int(state.adams["generators"].iterations.numpy()) == 2
 
 
 def test_rate_zero_changes_no_weight() -> None:

@@ -51,7 +51,7 @@ def images(side: int, count: int = 2) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("name", "options"), NETWORKS)
-@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 2e-5), ("fp16", 1e-2)])
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 2e-5), ("fp16", 1e-2), ("int8", 0.2)])
 def test_parity(tmp_path, name, options, precision, tolerance):
     model = network(name, **options)
     side = model.input_shape[1]
@@ -77,7 +77,7 @@ def test_parity_on_real_tiles(tmp_path):
             half = picture.convert("RGB").crop((286, 0, 572, 286)).resize((256, 256))
             tiles.append(to_unit(np.asarray(half)))
     model = build_generator("unet_256", width=8, seed=1)
-    for precision, tolerance in (("fp32", 1e-4), ("fp16", 2e-2)):
+    for precision, tolerance in (("fp32", 1e-4), ("fp16", 2e-2), ("int8", 0.2)):
         export_generator(model, make_card(), tmp_path / "a.onnx", precision=precision)
         assert parity(model, tmp_path / "a.onnx", np.stack(tiles)) < tolerance
 
@@ -121,21 +121,24 @@ def test_the_hash_is_over_weights_alone(tmp_path):
     assert export_generator(model, make_card(), tmp_path / "c.onnx").weights_sha256 != first.weights_sha256
 
 
-def test_half_precision_halves_the_file_and_is_folded_at_load(tmp_path):
+def test_short_kernels_shrink_the_file_and_are_folded_at_load(tmp_path):
     import onnxruntime
 
     model = build_generator("unet_256", width=8, seed=1)
     sizes = {}
-    for precision in ("fp32", "fp16"):
+    for precision in ("fp32", "fp16", "int8"):
         export_generator(model, make_card(), tmp_path / f"{precision}.onnx", precision=precision)
         sizes[precision] = (tmp_path / f"{precision}.onnx").stat().st_size
+        with (tmp_path / f"{precision}.onnx").open("rb") as stream:
+            assert count_weights(stream) == model.count_params()
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+        options.log_severity_level = 3
+        onnxruntime.InferenceSession(tmp_path / f"{precision}.onnx", options)
+        operations = {node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node}
+        assert not operations & {"Cast", "Mul", "Split"}
     assert sizes["fp16"] < 0.52 * sizes["fp32"]
-    options = onnxruntime.SessionOptions()
-    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
-    options.log_severity_level = 3
-    onnxruntime.InferenceSession(tmp_path / "fp16.onnx", options)
-    operations = {node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node}
-    assert "Cast" not in operations
+    assert sizes["int8"] < 0.3 * sizes["fp32"]
 
 
 def test_noise_needs_a_dropout_and_is_real(tmp_path):

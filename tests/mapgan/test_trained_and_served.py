@@ -79,7 +79,8 @@ def test_the_file_has_the_averages(run: Path, tmp_path: Path) -> None:
 
 
 def test_the_averages_are_the_running_mean(run: Path) -> None:
-    """``mean -= (1 - decay) * (mean - weight)`` at each step, from the checkpoint of the first one on."""
+    """``mean -= (1 - decay) * (mean - weight)`` at each step from the first one's checkpoint on; the decay
+    is ``(1 + t) / (10 + t)`` after ``t`` updates while that is less."""
     saved = [
         checkpoints.read_arrays(checkpoints.find(run / "checkpoints" / f"step-{step:08d}"))
         for step in range(1, 7)
@@ -88,8 +89,9 @@ def test_the_averages_are_the_running_mean(run: Path) -> None:
     assert averaged
     for path in averaged:
         mean = saved[0][f"ema/{path}"]
-        for arrays in saved[1:]:
-            mean = mean - np.float32(0.5) * (mean - arrays[f"networks/{path}"])
+        for made, arrays in enumerate(saved[1:], start=1):
+            rate = np.float32(1 - min(0.5, (1 + made) / (10 + made)))
+            mean = mean - rate * (mean - arrays[f"networks/{path}"])
         np.testing.assert_allclose(saved[-1][f"ema/{path}"], mean, rtol=1e-5, atol=1e-7, err_msg=path)
 
 
