@@ -38,7 +38,10 @@ def main() -> int:
     parser.add_argument("--format", choices=["png", "jpeg", "tiff"], default="png")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path, help="write the figures here, too")
+    parser.add_argument("--quick", action="store_true", help="small sizes only")
     options = parser.parse_args()
+    if options.quick:
+        options.sides = [1024, 2048]
     print(describe(), load(), sep="\n")
     print(f"\n{options.generator.name}, {options.format} in, PNG out, {options.threads} threads")
     print(f"{'side':>7} {'windows':>8} {'seconds':>9} {'s / MP':>7} {'peak MB':>8} {'seam score':>11}")

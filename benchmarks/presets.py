@@ -46,7 +46,7 @@ def measure(name: str, model: str, steps: int) -> dict[str, Any]:
         losses = update(pictures[0], pictures[1], config.rate_at(0))
         assert all(np.isfinite(float(value)) for value in losses.values())
 
-    first = machine.measure(step)
+    first = machine.measure(step) if steps else None
     seconds = [machine.measure(step) for _ in range(steps)]
     update.sync()
     with tempfile.TemporaryDirectory() as folder:
@@ -64,7 +64,7 @@ def measure(name: str, model: str, steps: int) -> dict[str, Any]:
         "estimate_bytes": memory.estimate(state, config, TILES),
         "peak_bytes": memory.peak(),
         "first_s": first,
-        "step_s": statistics.median(seconds),
+        "step_s": statistics.median(seconds) if steps else None,
     }
 
 
@@ -81,7 +81,7 @@ def rows(steps: int) -> Iterator[dict[str, Any]]:
                 printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
                 measured = json.loads(printed.splitlines()[-1])
                 done.append((config, measured))
-            print(f"{name} {model}: {measured['step_s']:.2f} s a step", file=sys.stderr)
+            print(name, model, measured["step_s"], file=sys.stderr)
             every = config.checkpoint_every
             yield {
                 **measured,
@@ -113,14 +113,21 @@ def table(measured: list[dict[str, Any]]) -> str:
             f"| {row['steps']:,} ({row['decay_steps']:,}) | {size / 1e6:,.0f} MB "
             f"| {kept} of {row['checkpoints']}: {kept * size / 1e9:.1f} GB |"
         )
-        hours = row["step_s"] * row["steps"] / 3600
-        whole = f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.0f} days"
-        times.append(
-            f"{head}| {row['estimate_bytes'] / 1e9:.1f} GB | {row['peak_bytes'] / 1e9:.1f} GB "
-            f"| {row['first_s']:.0f} s | {row['step_s']:.2f} s | {3600 / row['step_s']:,.0f} | {whole} |"
-        )
+        times.append(f"{head}| {row['estimate_bytes'] / 1e9:.1f} GB | {_times(row)} |")
     note = f"Measured by `benchmarks/presets.py` on {machine.describe()} ({machine.load()})."
     return "\n".join([*networks, "", *times, "", note])
+
+
+def _times(row: dict[str, Any]) -> str:
+    """The cells that need steps: memory held, first step, a step, steps an hour, the whole run."""
+    if row["step_s"] is None:
+        return " | ".join(["not measured yet"] * 5)
+    hours = row["step_s"] * row["steps"] / 3600
+    whole = f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.0f} days"
+    return (
+        f"{row['peak_bytes'] / 1e9:.1f} GB | {row['first_s']:.0f} s | {row['step_s']:.2f} s "
+        f"| {3600 / row['step_s']:,.0f} | {whole}"
+    )
 
 
 def write(document: Path, text: str) -> None:
@@ -134,7 +141,7 @@ def write(document: Path, text: str) -> None:
 def main() -> None:
     """Measure what was asked for; print the tables, and write them where they belong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--steps", type=int, default=5, help="timed steps a preset")
+    parser.add_argument("--steps", type=int, default=5, help="timed steps a preset; 0: sizes alone")
     parser.add_argument("--only", nargs=2, metavar=("PRESET", "MODEL"), help="one row, as JSON")
     parser.add_argument("--write", type=Path, help="the document whose tables are replaced")
     options = parser.parse_args()

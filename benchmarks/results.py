@@ -56,7 +56,9 @@ class Row:
 
 
 def _number(value: float, unit: str) -> str:
-    return f"{value:.2f}x" if unit == "x" else f"{value:.3g} {unit}"
+    if unit == "x":
+        return f"{value:.2f}x"
+    return f"{value:,.0f} {unit}" if value >= 1000 else f"{value:.3g} {unit}"
 
 
 def surroundings() -> dict[str, Any]:

@@ -97,8 +97,7 @@ def faster_torch(outcome: Outcome) -> str:
 def against(outcome: Outcome, rival: str, what: str, bound: float | None) -> Row:
     """The ratio of medians, with them and the spread over the rounds."""
     low, high = outcome.spread(rival, OURS)
-    unit, scale = ("s", 1.0) if outcome.seconds(OURS) >= 3 else ("ms", 1e3)
-    ours, theirs = (f"{outcome.seconds(name) * scale:.3g} {unit}" for name in (OURS, rival))
+    ours, theirs = (f"{outcome.seconds(name) * 1e3:,.0f} ms" for name in (OURS, rival))
     rounds = len(outcome.answers[OURS])
     return Row(
         what=what,

@@ -50,7 +50,8 @@ def test_two_devices_equal_one(
             if wanted.dtype.kind in "iu":
                 np.testing.assert_array_equal(found[path], wanted, err_msg=path)
             elif not path.startswith("optimizers/") and not engine_runs.is_noise(case, path):
-                scale = max(float(np.abs(wanted).max()), 1e-12)
+                # A bias that has hardly left zero is measured against one update.
+                scale = max(float(np.abs(wanted).max()), 2e-5)
                 assert np.abs(found[path] - wanted).max() / scale < 1e-4, path
 
 
