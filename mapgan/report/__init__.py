@@ -61,7 +61,7 @@ def render(result: Result, *, command: str = "") -> str:
 <meta name="color-scheme" content="light dark">
 <link rel="icon" href="data:,">
 <title>{escape(title)}</title>
-<style>{(HERE / "report.css").read_text(encoding="utf-8")}</style>
+<style>{_styles()}</style>
 </head>
 <body>
 <header>
@@ -78,6 +78,11 @@ def render(result: Result, *, command: str = "") -> str:
 </body>
 </html>
 """
+
+
+def _styles() -> str:
+    """Both style sheets; the page must not ask for any."""
+    return "".join((HERE / name).read_text(encoding="utf-8") for name in ("report.css", "figures.css"))
 
 
 def _facts(result: Result) -> str:
