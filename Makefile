@@ -40,8 +40,7 @@ lock: dev-env ## resolve requirements/*.in into *.lock again; UPGRADE=1 takes ne
 env:
 	@$(PYTHON) scripts/install.py train
 
-train-env: ## TensorFlow, for training on this machine
-	@$(PYTHON) scripts/install.py train
+train-env: env ## what `make run` installs, for training by hand
 
 dev-env:
 	@$(PYTHON) scripts/install.py dev
