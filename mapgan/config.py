@@ -178,7 +178,7 @@ class TrainConfig:
     ema_decay: float = _field(
         0.0,
         "optimiser",
-        "Of the running mean of the generator's weights, which is then exported; 0 keeps none.",
+        "Of the running mean of the generator's weights, which is exported; it follows quickly at first.",
         low=0,
         high=1,
         below=True,
