@@ -107,7 +107,7 @@ function startCurves(place) {
           height: 240,
           cursor: { sync: { key: "run" }, drag: { x: true, y: false, setScale: false } },
           scales: { x: { time: false }, y: { distr: logarithmic.checked ? 3 : 1 } },
-          axes: [axis, { ...axis, size: 70 }],
+          axes: [axis, { ...axis, size: 70, values: (_, marks) => marks.map((mark) => mark === null ? "" : String(Number(mark.toPrecision(3)))) }],
           series: [
             { label: "Step" },
             ...names.map((name, index) => ({ label: name, stroke: colour(HUES[index % HUES.length]), width: 1.5, spanGaps: true })),
