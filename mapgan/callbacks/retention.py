@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mapgan import checkpoints, events, judging
+from mapgan import checkpoints, events, ranking
 from mapgan.callbacks.base import Callback, Exam
 from mapgan.callbacks.evaluation import read_metrics
 from mapgan.config import TrainConfig
@@ -35,7 +35,7 @@ def kept(steps: Iterable[int], measures: Measures, config: TrainConfig) -> set[i
         steps: of all checkpoints of the run.
         measures: of those that were measured.
         config: ``keep_checkpoints`` newest stay (0: all of them), and ``keep_best`` of each direction by
-            :func:`mapgan.judging.ranking_key`, and multiples of ``keep_every``.
+            :func:`mapgan.ranking.ranking_key`, and multiples of ``keep_every``.
     """
     ordered = sorted(steps)
     if not config.keep_checkpoints:
@@ -45,7 +45,7 @@ def kept(steps: Iterable[int], measures: Measures, config: TrainConfig) -> set[i
         keep |= {step for step in ordered if step % config.keep_every == 0}
     for direction in config.directions if config.keep_best else ():
         keys = {
-            step: (judging.ranking_key(row[direction], maps=direction == "sat2map"), step)
+            step: (ranking.ranking_key(row[direction], maps=direction == "sat2map"), step)
             for step, row in measures.items()
             if direction in row
         }

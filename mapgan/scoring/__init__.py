@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from mapgan import judging, metrics
+from mapgan import judging, metrics, ranking
 from mapgan.metrics import Inception, Measured, Pictures
 from mapgan.scoring.candidates import Candidate, of_file
 from mapgan.scoring.tiles import Tiles, TileSource, open_tiles, spread
@@ -313,11 +313,11 @@ def _ranked(rows: Iterable[Row], direction: str) -> list[Row]:
     numbers = [{k: v for k, v in row.measured.values.items() if isinstance(v, float)} for row in rows]
     ordered = sorted(
         zip(rows, numbers, strict=True),
-        key=lambda pair: judging.ranking_key(pair[1], maps=maps),
+        key=lambda pair: ranking.ranking_key(pair[1], maps=maps),
         reverse=True,
     )
     return [
-        replace(row, rank=place, guarded=maps or judging.passes_guard(values))
+        replace(row, rank=place, guarded=maps or ranking.passes_guard(values))
         for place, (row, values) in enumerate(ordered, start=1)
     ]
 

@@ -6,7 +6,8 @@ import json
 
 import numpy as np
 
-from mapgan.judging import judge, passes_guard, ranking_key
+from mapgan.judging import judge
+from mapgan.ranking import passes_guard, ranking_key
 
 
 def noise(seed: int, count: int = 3) -> np.ndarray:
