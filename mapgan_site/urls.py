@@ -26,7 +26,8 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", api_docs, name="api-docs"),
     path("account/", include("accounts.urls")),
-    path("api/v1/", include("translator.api_urls")),
+    path("api/v1/", include("training_jobs.api_urls")),
+    path("api/v1/", include("translator.api_urls")),  # the last of the API: it answers for what is not there
     path("training/", include("training_jobs.urls")),
     path("", include("translator.urls")),
 ]
