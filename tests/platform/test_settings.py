@@ -167,14 +167,3 @@ def test_a_fresh_clone_migrates_and_is_told_about_generators(tmp_path: Path) -> 
     assert "load_bundled" in checked.stderr
     plain = run("manage.py", "check", MAPGAN_VAR_DIR=str(tmp_path))
     assert "no issues" in plain.stdout, "a plain check looks at no service"
-
-
-def test_env_example_names_every_variable_once() -> None:
-    from mapgan_site import settings
-
-    written = [
-        line.removeprefix("#").partition("=")[0]
-        for line in (ROOT / ".env.example").read_text().splitlines()
-        if "=" in line and line.removeprefix("#").partition("=")[0].replace("_", "").isupper()
-    ]
-    assert sorted(written) == sorted({*settings.env.names, "MAPGAN_ENV_FILE"})
