@@ -134,7 +134,8 @@ def _ask_for_sample(generator: Generator) -> None:
             SAMPLE_TASK, args=[str(generator.pk)], queue=SAMPLE_QUEUE, ignore_result=True, retry=False
         )
     except (OperationalError, OSError) as error:
-        logger.warning("The broker did not take the sample of %s (%s).", generator, error)
+        # Not a warning: at the first start of all the broker is not there yet, and nothing is lost.
+        logger.info("The broker did not take the sample of %s (%s).", generator, error)
 
 
 def generator_publish(*, generator: Generator) -> None:
