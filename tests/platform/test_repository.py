@@ -14,6 +14,7 @@ from scripts import check_repository
 from tests.support.live import ROOT
 
 LOCKS = ("web", "translate", "train", "dev")
+GPU_LOCKS = ("translate-gpu", "train-gpu")
 
 
 @pytest.mark.parametrize(
@@ -55,10 +56,18 @@ def test_locks_agree_and_each_holds_the_smaller_one() -> None:
 
 
 def test_every_pin_has_a_hash() -> None:
-    for lock in (*LOCKS, "uv"):
+    for lock in (*LOCKS, *GPU_LOCKS, "uv"):
         text = (ROOT / "requirements" / f"{lock}.lock").read_text()
         for entry in re.split(r"\n(?=[a-z0-9])", text):
             assert "--hash=sha256:" in entry, entry[:80]
+
+
+@pytest.mark.parametrize("lock", GPU_LOCKS)
+def test_a_gpu_changes_no_other_version(lock: str) -> None:
+    tested = {pin.partition(" ")[0] for pin in pins("dev")}
+    for pin in (pin.partition(" ")[0] for pin in pins(lock)):
+        alone = pin.startswith(("nvidia-", "onnxruntime-gpu==", "tensorflow=="))
+        assert alone or pin in tested, f"{pin} is not what the tests ran with"
 
 
 def test_the_web_installs_no_framework() -> None:
