@@ -234,7 +234,9 @@ SPECTACULAR_SETTINGS = policies.SPECTACULAR
 
 LOGGING = policies.logging(env.choice("MAPGAN_LOG_LEVEL", policies.LOG_LEVELS, default="INFO"))
 
-# Read by scripts/run.py, which starts the processes; named here so that every process knows the variables.
+# Read by scripts/run.py and process.py, which start the processes; named here so that every process knows the
+# variables.
 BIND_PORT = env.integer("PORT", 8000, least=1, most=65535)
 WEB_THREADS = env.integer("MAPGAN_WEB_THREADS", 32, least=1, most=256)
+WEB_GRACE_SECONDS = env.integer("MAPGAN_WEB_GRACE_SECONDS", 3, least=1, most=3600)
 env.refuse_unknown("MAPGAN_", known=("MAPGAN_ENV_FILE",))

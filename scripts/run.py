@@ -216,16 +216,14 @@ def supervisor_environment() -> dict[str, str]:
 
     from mapgan_site.local import socket_path
 
-    host = f"[{settings.BIND_HOST.strip('[]')}]" if ":" in settings.BIND_HOST else settings.BIND_HOST
+    tied = f"{sys.executable} -I -S {ROOT / 'jobs' / 'tied.py'}"
     (settings.VAR_DIR / "broker").mkdir(mode=0o700, exist_ok=True)
     return os.environ | {
         "PYTHONUNBUFFERED": "1",
         "RUN_ROOT": str(ROOT),
         "RUN_VAR": str(settings.VAR_DIR),
-        "RUN_BIN": str(Path(sys.executable).parent),
-        "RUN_TIED": f"{sys.executable} -I -S {ROOT / 'jobs' / 'tied.py'}",
-        "RUN_BIND": f"{host}:{settings.BIND_PORT}",
-        "RUN_WEB_THREADS": str(settings.WEB_THREADS),
+        "RUN_TIED": tied,
+        "RUN_PROCESS": f"{tied} {sys.executable} {ROOT / 'scripts' / 'process.py'}",
         "RUN_BROKER": str(get_binary_path()) if settings.EMBEDDED_BROKER else "unused",
         "RUN_BROKER_SOCKET": str(settings.BROKER_SOCKET),
         "RUN_EMBEDDED_BROKER": str(settings.EMBEDDED_BROKER).lower(),

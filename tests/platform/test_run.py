@@ -17,6 +17,7 @@ import psutil
 import pytest
 import requests
 
+from scripts import process
 from tests.support.live import PROGRAMS, ROOT, LiveStack, clean_environment
 from tests.support.waiting import free_ports, wait_until
 
@@ -145,6 +146,20 @@ def test_a_whole_life(live_stacks: Callable[..., LiveStack]) -> None:
         assert "supervisord ended by itself" in stack.output.read_text()
 
 
+@pytest.mark.parametrize("role", process.ROLES)
+def test_no_process_starts_with_a_garbled_setting(tmp_path: Path, role: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "scripts/process.py", role],
+        env=clean_environment(MAPGAN_VAR_DIR=str(tmp_path), MAPGAN_JOB_MAX_ATTEMPTS="many"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+    )
+    assert result.returncode == 2
+    assert result.stderr.strip() == "MAPGAN_JOB_MAX_ATTEMPTS must be a whole number, not 'many'."
+
+
 def test_supervisor_configuration() -> None:
     """Every program restarts for ever, stops as a group, in time, and with the signal that celery wants."""
     text = (ROOT / "supervisord.conf").read_text()
@@ -165,5 +180,10 @@ def test_supervisor_configuration() -> None:
     assert slowest + config["program:broker"].getint("stopwaitsecs") + 2 < 10
     commands = "\n".join(config[section]["command"] for section in programs)
     assert "REMAP_SIGTERM" not in commands
+    roles = set(PROGRAMS) - {"broker"}
+    assert {config[f"program:{role}"]["command"] for role in roles} == {
+        f"%(ENV_RUN_PROCESS)s {role}" for role in roles
+    }
+    assert roles | {"prepare"} == set(process.ROLES)
     assert "--appendonly yes" in commands
     assert "noeviction" in commands
