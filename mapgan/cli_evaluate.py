@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from mapgan.cli_tell import Progress, fail
 from mapgan.config import DIRECTIONS, ConfigError, parse_direction
 
 if TYPE_CHECKING:
@@ -36,10 +37,12 @@ SHEETS = (".png", ".webp", ".jpg")
 @click.option("--target", type=EXISTING, help="With --made: what they should be, by the same names.")
 @click.option("--source", "inputs", type=EXISTING, help="With --made: what they were made of.")
 @click.option("--inception", type=EXISTING, help="Keras's InceptionV3 weights without top (.h5), for FID.")
+@click.option("--skip-broken", is_flag=True, help="Leave out pictures that cannot be used.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of an ONNX file [default: all cores].")
 @click.option("--json", "json_file", type=NEW, help="Write all measures here, too.")
 @click.option("--report", type=NEW, help="Write a page with table, curves and samples here.")
 @click.option("--sheet", type=NEW, help="Write the samples as one picture here (.png, .webp, .jpg).")
+@click.option("--events", "as_events", is_flag=True, help="Print JSON lines instead of the table.")
 def evaluate(
     *,
     sources: tuple[Path, ...],
@@ -52,6 +55,7 @@ def evaluate(
     json_file: Path | None,
     report: Path | None,
     sheet: Path | None,
+    as_events: bool,
     **options: Any,
 ) -> None:
     """Measure generators on tiles they were not trained on, beside two baselines, and rank them.
@@ -84,11 +88,16 @@ def evaluate(
                 raise click.UsageError("--made goes with --target and --direction, and without other sources")
             result = _pictures(made, target, inputs, wanted, network)
         else:
-            result = _candidates((*sources, *generators), wanted, network, **options)
+            progress = Progress(wanted=as_events).within("Measuring", 0.0, 1.0)
+            result = _candidates((*sources, *generators), wanted, network, progress, **options)
+        if not as_events:
+            _show(result)
         _write(result, json_file, report, sheet)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     except (CheckpointError, DatasetError, InferenceError, InceptionError, OSError) as error:
+        if as_events:
+            fail(str(error))
         raise click.ClickException(str(error)) from error
 
 
@@ -113,6 +122,7 @@ def _candidates(
     sources: Sequence[Path],
     direction: str | None,
     inception: Inception | None,
+    on_progress: Callable[[float], None],
     *,
     data: Path | None,
     tiles: Path | None,
@@ -120,6 +130,7 @@ def _candidates(
     a_side: str | None,
     steps: tuple[str, ...],
     raw_weights: bool,
+    skip_broken: bool,
     threads: int | None,
 ) -> Result:
     """Of runs, checkpoints and files."""
@@ -133,9 +144,12 @@ def _candidates(
     for path in sources:
         found += _open(path, direction, steps, raw=raw_weights, threads=threads)
     run, side = _run_of(sources)
-    with open_tiles(data, tiles, run=run, a_side=a_side or side, limit=limit or 0) as source:
+    asked: dict[str, Any] = {"a_side": a_side or side, "limit": limit or 0, "skip_broken": skip_broken}
+    with open_tiles(data, tiles, run=run, **asked) as source:
         weights = "raw" if raw_weights else "averaged"
-        result = measure(found, source, weights=weights, inception=inception, on_row=_tell)
+        result = measure(
+            found, source, weights=weights, inception=inception, on_row=_tell, on_progress=on_progress
+        )
     if result.paired and set(result.rows) == _learnt(found) and not (tiles or limit or raw_weights):
         keep_measures(result)
     return result
@@ -197,10 +211,14 @@ def _tell(direction: str, row: Row) -> None:
     click.echo(f"{direction}  {row.name}: {shown}", err=True)
 
 
-def _write(result: Result, json_file: Path | None, report: Path | None, sheet: Path | None) -> None:
-    """The table on stdout, and the files that were asked for."""
+def _show(result: Result) -> None:
+    """The table on stdout."""
     for direction in sorted(result.rows, key=DIRECTIONS.index):
         click.echo("\n".join(table(result, direction)))
+
+
+def _write(result: Result, json_file: Path | None, report: Path | None, sheet: Path | None) -> None:
+    """The files that were asked for."""
     if json_file is not None:
         json_file.write_text(json.dumps(result.to_dict(), indent=2) + "\n", encoding="utf-8")
     if report is not None:

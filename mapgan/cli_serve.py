@@ -6,19 +6,20 @@ Frameworks are imported inside the commands, so ``mapgan --help`` is quick.
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mapgan.card import CardError, GeneratorCard, read_card
-from mapgan.cli_translate import bar, explained, translate
+from mapgan.cli_tell import Progress, explained
+from mapgan.cli_translate import bar, translate
 from mapgan.config import ConfigError, TrainConfig, parse_direction
 from mapgan.onnxfile import OnnxFileError, count_weights
 from mapgan.presets import PRESETS, preset
 
 if TYPE_CHECKING:
-    from mapgan.export import Difference
     from mapgan.onnxgraph import Precision
 
 MAX_PARITY = {"fp32": 0.005, "fp16": 0.1, "int8": 1.0}
@@ -27,7 +28,9 @@ MAX_MEAN_DIFFERENCE = 0.02
 """Largest mean of these differences, 2.5 of 255 levels: what eight bits may cost."""
 
 _PARITY_IMAGES = 2
-_PARITY_TILES = 4
+_PARITY_TILES = 8
+_LEVELS = 127.5
+"""Levels of 255 in 1 of the scale [-1, 1]."""
 
 
 def _read_direction(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
@@ -60,6 +63,10 @@ def _read_direction(_context: click.Context, _option: click.Parameter, text: str
     "--evaluate", "data", type=click.Path(path_type=Path, exists=True), help="Score on this data set."
 )
 @click.option("--tiles", type=click.Path(path_type=Path, exists=True), help="Held-out tiles, a stem a line.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many tiles, evenly spread.")
+@click.option("--skip-broken", is_flag=True, help="Leave out pictures that cannot be used.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write here.")
+@click.option("--events", "as_events", is_flag=True, help="Print JSON lines.")
 def export(
     *,
     source: Path,
@@ -69,14 +76,18 @@ def export(
     noise: bool,
     no_ema: bool,
     data: Path | None,
+    json_file: Path | None,
+    as_events: bool,
     tiles: Path | None,
+    limit: int | None,
+    skip_broken: bool,
     **texts: str | None,
 ) -> None:
     """Write the generator of a run or checkpoint SOURCE as one ONNX file with its card inside.
 
-    The file is compared with the network it was made of before it is kept. With --evaluate the card
-    gets its figures on held-out tiles (--tiles, or the set's val split), beside two baselines: the
-    median colour of the training targets, and the input copied.
+    The file is compared with the network it was made of before it is kept: on noise, or with
+    --evaluate on held-out tiles (--tiles, or the set's val split). The card then gets its figures on
+    them, beside two baselines: the median colour of the training targets, and the input copied.
 
     \b
     Examples:
@@ -91,20 +102,67 @@ def export(
     from mapgan.export import ExportError, export_generator
     from mapgan.inference import InferenceError
 
-    with explained(CheckpointError, CardError, ExportError, InferenceError, DatasetError, OSError):
+    errors = (CheckpointError, CardError, ExportError, InferenceError, DatasetError, OSError)
+    progress = Progress(wanted=as_events)
+    with explained(*errors, as_events=as_events):
+        progress.begin("Loading the checkpoint", 0.0)
         network, config, step = load_generator(source, ema=not no_ema, direction=direction)
         draft = _draft(config, step, out, **texts)
         trial = out.with_name(f".{out.name}.trial")  # it bears the real name once it has proved itself
         try:
+            progress.begin("Exporting", 0.15)
             card = export_generator(network, draft, trial, precision=precision, noise=noise)
-            found = _check_parity(network, trial, card, data)
-            figures = _measure(trial, data, tiles) if data else {}
+            which: dict[str, Any] = {"limit": limit or 0, "a_side": config.a_side, "skip_broken": skip_broken}
+            parity, figures = _examined(network, trial, card, progress, data=data, tiles=tiles, **which)
         finally:
             trial.unlink(missing_ok=True)
         draft = dataclasses.replace(draft, metrics=figures)
         card = export_generator(network, draft, out, precision=precision, noise=noise)
+        if json_file is not None:
+            found = {"bytes": out.stat().st_size, "parity": parity, "card": dataclasses.asdict(card)}
+            json_file.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    if not as_events:
+        _show(out, card, parity)
+
+
+def _examined(
+    network: Any,
+    path: Path,
+    card: GeneratorCard,
+    progress: Progress,
+    *,
+    data: Path | None,
+    **which: Any,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """How far a file is from its network, and its figures on held-out tiles if there are data."""
+    import numpy as np
+
+    from mapgan.imageio import to_unit
+    from mapgan.scoring import score
+    from mapgan.scoring.tiles import open_tiles, spread
+
+    progress.begin("Comparing it with the network", 0.3)
+    if data is None:
+        side = card.image_size
+        noise = np.random.default_rng(0).uniform(-1, 1, (_PARITY_IMAGES, side, side, 3)).astype(np.float32)
+        return _check_parity(network, path, card, noise, "noise"), {}
+    with open_tiles(data, **which) as source, bar("measuring") as report:
+        shown = source.at(card.image_size).sources(card.direction)
+        images = to_unit(np.stack(spread(list(shown), _PARITY_TILES)))
+        parity = _check_parity(network, path, card, images, source.label)
+        told = progress.within("Measuring it", 0.4, 0.95)
+
+        def on_progress(share: float) -> None:
+            report(share)
+            told(share)
+
+        return parity, score(path, source, on_progress=on_progress)
+
+
+def _show(out: Path, card: GeneratorCard, parity: dict[str, Any]) -> None:
+    """What became of it, for people."""
     click.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {card.direction}, step {card.step}")
-    apart = f"{found.largest * 127.5:.3f} of 255 levels, mean {found.mean * 127.5:.3f}"
+    apart = f"{parity['largest']:.3f} of 255 levels, mean {parity['mean']:.3f}"
     click.echo(f"largest difference from the network: {apart}")
     for name, row in card.metrics.items():
         if name != "held_out":
@@ -112,14 +170,6 @@ def export(
             click.echo(
                 f"{name:14}" + "".join(f"  {key} {row[key]:.4g}" for key in shown if row.get(key) is not None)
             )
-
-
-def _measure(path: Path, data: Path, tiles: Path | None) -> dict[str, Any]:
-    """The figures of a generator file, with a progress bar."""
-    from mapgan.scoring import score
-
-    with bar("measuring") as report:
-        return score(path, data, tiles, on_progress=report)
 
 
 def _draft(config: TrainConfig, step: int, out: Path, **texts: str | None) -> GeneratorCard:
@@ -157,16 +207,10 @@ def _toml(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _check_parity(network: Any, path: Path, card: GeneratorCard, data: Path | None) -> Difference:
-    """How far network and file are apart, on tiles of `data` if there are any; too far: ExportError."""
-    import numpy as np
-
+def _check_parity(network: Any, path: Path, card: GeneratorCard, images: Any, label: str) -> dict[str, Any]:
+    """How far network and file are apart, in levels of 255; too far: ExportError."""
     from mapgan.export import ExportError, differences
 
-    side = card.image_size
-    images = np.random.default_rng(0).uniform(-1, 1, (_PARITY_IMAGES, side, side, 3)).astype(np.float32)
-    if data is not None and data.is_dir():
-        images = _tiles(data, side, 1 if card.direction == "map2sat" else 0)
     found = differences(network, path, images)
     for kind, size, limit in (
         ("largest", found.largest, MAX_PARITY[card.precision]),
@@ -178,18 +222,12 @@ def _check_parity(network: Any, path: Path, card: GeneratorCard, data: Path | No
                 f"The file differs from the network by {size:.3f} ({kind} difference; at most {limit} is "
                 f"accepted). Try --precision {better}."
             )
-    return found
-
-
-def _tiles(data: Path, side: int, half: int) -> Any:
-    """Sources of some pairs, (n, side, side, 3) in [-1, 1]."""
-    import numpy as np
-
-    from mapgan.datasets import find_pairs, load_pair
-    from mapgan.imageio import to_unit
-
-    pairs = find_pairs(data)[:_PARITY_TILES]
-    return to_unit(np.stack([load_pair(pair, side)[half] for pair in pairs]))
+    return {
+        "largest": round(found.largest * _LEVELS, 4),
+        "mean": round(found.mean * _LEVELS, 5),
+        "tiles": len(images),
+        "list": label,
+    }
 
 
 def inspect_file(path: Path) -> dict[str, Any]:

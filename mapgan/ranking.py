@@ -1,4 +1,4 @@
-"""Which of two generators is the better one, told from their measures. Standard library only.
+"""Which of two generators is the better one, told from their measures, and which checkpoints stay.
 
 The losses of a GAN do not say it: they measure one network against the other. The rule is
 
@@ -9,18 +9,23 @@ The losses of a GAN do not say it: they measure one network against the other. T
   its own target, in PSNR, than another target of the same set is. Whoever fails it ranks below all who
   pass.
 
-:mod:`mapgan.judging` takes the measures.
+:mod:`mapgan.judging` takes the measures. Standard library only.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
+
+from mapgan.config import TrainConfig
 
 MAP_RULE: Final = (("palette_miou", 1), ("acc5", 1))
 TEXTURE_RULE: Final = (("kid_random_cnn", -1), ("swd", -1), ("spectrum_distance", -1), ("l1", -1))
 """Measures in the order in which they decide; 1 where more is better, -1 where less is."""
+
+Measures = Mapping[int, Mapping[str, Mapping[str, float]]]
+"""Measures by step, then direction; steps that were never measured are left out."""
 
 
 def rule_of(direction: str) -> tuple[tuple[str, int], ...]:
@@ -47,3 +52,28 @@ def passes_guard(measures: Mapping[str, float]) -> bool:
     Equal pictures have no finite PSNR, and one tile has no other: both pass.
     """
     return measures.get("psnr", math.inf) > measures.get("psnr_other", -math.inf)
+
+
+def kept(steps: Iterable[int], measures: Measures, config: TrainConfig) -> set[int]:
+    """The steps whose checkpoints stay.
+
+    Args:
+        steps: of all checkpoints of the run.
+        measures: of those that were measured.
+        config: ``keep_checkpoints`` newest stay (0: all of them), and ``keep_best`` of each direction by
+            :func:`ranking_key`, and multiples of ``keep_every``.
+    """
+    ordered = sorted(steps)
+    if not config.keep_checkpoints:
+        return set(ordered)
+    keep = set(ordered[-config.keep_checkpoints :])
+    if config.keep_every:
+        keep |= {step for step in ordered if step % config.keep_every == 0}
+    for direction in config.directions if config.keep_best else ():
+        keys = {
+            step: (ranking_key(row[direction], maps=direction == "sat2map"), step)
+            for step, row in measures.items()
+            if direction in row
+        }
+        keep |= set(sorted(keys, key=keys.__getitem__)[-config.keep_best :])
+    return keep & set(ordered)

@@ -2,7 +2,7 @@
 
 Images are uint8 ``(n, height, width, 3)``, ``real`` the targets and ``made`` the translations, in
 equal order. RMSE and the accuracies pool every pixel, channel and image; the others say what they
-average. docs/metrics.md explains them all; :mod:`mapgan.metrics.registry` lists them.
+average. docs/metrics.md explains them all; :mod:`mapgan.measures` lists them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
+from mapgan.measures import MEASURES, SHOWN, Measure
 from mapgan.metrics.frechet import Inception, InceptionError, frechet_distance
 from mapgan.metrics.kernel import kid, random_features
 from mapgan.metrics.palette import (
@@ -24,7 +25,6 @@ from mapgan.metrics.palette import (
 )
 from mapgan.metrics.pixels import accuracy, l1, median_colour, pool_pixels, psnr, rmse
 from mapgan.metrics.pooled import Floats, Pictures, Pooled
-from mapgan.metrics.registry import MEASURES, SHOWN, Measure
 from mapgan.metrics.spectra import pool_spectra, sharpness, spectrum, spectrum_distance
 from mapgan.metrics.structure import ms_ssim, pool_structure, ssim
 from mapgan.metrics.wasserstein import swd

@@ -7,8 +7,7 @@ baselines are the per-channel median colour of the training targets, and the inp
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +17,7 @@ import numpy as np
 from mapgan import judging, metrics, ranking
 from mapgan.metrics import Inception, Measured, Pictures
 from mapgan.scoring.candidates import Candidate, of_file
-from mapgan.scoring.tiles import Tiles, TileSource, open_tiles, spread
+from mapgan.scoring.tiles import Tiles, TileSource, spread
 
 __all__ = ["Examples", "Result", "Row", "evaluate", "evaluate_pictures", "plain", "score"]
 
@@ -117,6 +116,7 @@ def evaluate(
     weights: str = "averaged",
     inception: Inception | None = None,
     on_row: Callable[[str, Row], None] = lambda _direction, _row: None,
+    on_progress: Callable[[float], None] = lambda _: None,
 ) -> Result:
     """Measure generators and the two baselines of each direction and size.
 
@@ -126,6 +126,7 @@ def evaluate(
         weights: a word for the result.
         inception: for FID.
         on_row: hears every row as it is done; what it raises ends the work.
+        on_progress: called with the share of all translations that is done, 0 to 1; the same.
 
     Raises:
         DatasetError, CheckpointError, InferenceError: tiles or generators that cannot be used.
@@ -133,13 +134,15 @@ def evaluate(
     first = source.at(candidates[0].size)
     result = Result(source.label, len(first.stems), weights, first.paired)
     result.inception_sha256 = inception.sha256 if inception else None
+    total = sum(len(source.at(each.size).sources(each.direction)) for each in candidates)
+    done = _Counter(total, on_progress)
     for direction in dict.fromkeys(candidate.direction for candidate in candidates):
         mine = [candidate for candidate in candidates if candidate.direction == direction]
         rows = []
         for candidate in mine:
             tiles = source.at(candidate.size)
             with candidate.opened() as translate:
-                pictures = _translated(translate, tiles.sources(direction))
+                pictures = _translated(translate, tiles.sources(direction), done)
             rows.append(_row(candidate, tiles, pictures, inception))
             on_row(direction, rows[-1])
         sizes = dict.fromkeys(candidate.size for candidate in mine)
@@ -153,8 +156,7 @@ def evaluate(
 
 def score(
     generator: Path,
-    data: Path,
-    tiles: Path | None,
+    source: TileSource,
     *,
     on_progress: Callable[[float], None] = lambda _: None,
 ) -> dict[str, Any]:
@@ -162,8 +164,7 @@ def score(
 
     Args:
         generator: an ONNX file; its card says the direction and the size.
-        data: a data set in pairs, a folder, zip or tar.
-        tiles: see :func:`mapgan.scoring.tiles.open_tiles`.
+        source: the tiles; see :func:`mapgan.scoring.tiles.open_tiles`.
         on_progress: called with the finished share, 0 to 1; what it raises ends the work.
 
     Returns:
@@ -175,10 +176,7 @@ def score(
         InferenceError: when the generator fails.
     """
     candidate = of_file(generator)
-    with open_tiles(data, tiles) as source:
-        count = len(source.at(candidate.size).stems)
-        told = replace(candidate, opened=lambda: _counted(candidate, count, on_progress))
-        result = evaluate([told], source)
+    result = evaluate([candidate], source, on_progress=on_progress)
     rows = {row.name: plain(row.measured.values) for row in result.rows[candidate.direction]}
     own = result.best(candidate.direction)
     return {
@@ -188,22 +186,16 @@ def score(
     }
 
 
-@contextmanager
-def _counted(
-    candidate: Candidate, count: int, on_progress: Callable[[float], None]
-) -> Iterator[Callable[[Pictures], Pictures]]:
-    """The candidate's function, which tells how much of ``count`` pictures is done."""
-    done = 0
-    with candidate.opened() as translate:
+class _Counter:
+    """Tells how much of ``total`` is done."""
 
-        def told(pictures: Pictures) -> Pictures:
-            nonlocal done
-            made = translate(pictures)
-            done += len(pictures)
-            on_progress(done / count)
-            return made
+    def __init__(self, total: int, tell: Callable[[float], None]) -> None:
+        self._total, self._done, self._tell = total, 0, tell
 
-        yield told
+    def __call__(self) -> None:
+        """One more."""
+        self._done += 1
+        self._tell(self._done / self._total)
 
 
 def evaluate_pictures(
@@ -274,9 +266,15 @@ def _row_values(row: Row) -> dict[str, Any]:
     }
 
 
-def _translated(translate: Callable[[Pictures], Pictures], sources: Pictures) -> Pictures:
-    """One at a time, so that memory does not grow with their number."""
-    return np.concatenate([translate(picture[None]) for picture in sources])
+def _translated(
+    translate: Callable[[Pictures], Pictures], sources: Pictures, done: Callable[[], None]
+) -> Pictures:
+    """One at a time, so that memory does not grow with their number; ``done`` hears of each."""
+    made = []
+    for picture in sources:
+        made.append(translate(picture[None]))
+        done()
+    return np.concatenate(made)
 
 
 def _row(candidate: Candidate, tiles: Tiles, made: Pictures, inception: Inception | None) -> Row:

@@ -19,7 +19,6 @@ from mapgan.datasets import (
     find_pairs,
     list_pictures,
     load_pairs,
-    load_picture,
     read_stems,
     select_pairs,
     validation_split,
@@ -27,7 +26,7 @@ from mapgan.datasets import (
 from mapgan.imageio import ImageError, decode
 from mapgan.metrics import Pictures
 from mapgan.traindata import opened
-from mapgan.unpaired import Domain, DomainPaths
+from mapgan.unpaired import DomainPaths, LoadedDomains, load_paths
 
 MEDIAN_TILES: Final = 200
 """Training tiles, evenly spread, for the median colour; more do not move it by a level."""
@@ -77,6 +76,7 @@ class TileSource:
         split: that split.
         a_side: the half of a side-by-side picture that is A.
         limit: at most so many tiles, evenly spread; 0 takes all.
+        skip_broken: leave out pictures that cannot be used.
     """
 
     root: Path
@@ -85,6 +85,7 @@ class TileSource:
     split: str
     a_side: str = "left"
     limit: int = 0
+    skip_broken: bool = False
     _loaded: dict[int, Tiles] = field(default_factory=dict)
 
     def at(self, size: int) -> Tiles:
@@ -106,8 +107,9 @@ class TileSource:
         else:
             held_out = select_pairs(find_pairs(self.root, a_side=self.a_side), self.stems)
             rest = find_pairs(self.root, exclude=self.stems, a_side=self.a_side)
-        loaded = load_pairs(spread(held_out, self.limit or len(held_out)), size)
-        known = load_pairs(spread(rest, MEDIAN_TILES), size)
+        chosen = spread(held_out, self.limit or len(held_out))
+        loaded = load_pairs(chosen, size, skip_broken=self.skip_broken)
+        known = load_pairs(spread(rest, MEDIAN_TILES), size, skip_broken=self.skip_broken)
         medians = metrics.median_colour(known.a), metrics.median_colour(known.b)
         return Tiles(loaded.stems, loaded.a, loaded.b, True, medians)
 
@@ -118,17 +120,15 @@ class TileSource:
         if self.stems is not None:
             listed = set(self.stems)
             held_out, rest = (_split(rest, listed, inside=inside) for inside in (True, False))
-        sides = [
-            Domain(list(chosen), np.stack([load_picture(path, size) for path in chosen.values()]))
-            for chosen in (_spread_paths(paths, self.limit or len(paths)) for paths in held_out)
-        ]
-        first, second = (
-            metrics.median_colour(
-                np.stack([load_picture(path, size) for path in _spread_paths(paths, MEDIAN_TILES).values()])
-            )
-            for paths in rest
-        )
-        return Tiles(sides[0].stems, sides[0].pictures, sides[1].pictures, False, (first, second))
+        shown = self._domains(held_out, size, self.limit)
+        known = self._domains(rest, size, MEDIAN_TILES)
+        medians = metrics.median_colour(known.a.pictures), metrics.median_colour(known.b.pictures)
+        return Tiles(shown.a.stems, shown.a.pictures, shown.b.pictures, False, medians)
+
+    def _domains(self, paths: DomainPaths, size: int, limit: int) -> LoadedDomains:
+        """At most ``limit`` pictures of each domain (0: all), evenly spread."""
+        a, b = (_spread_paths(side, limit or len(side)) for side in paths)
+        return load_paths((a, b), size, skip_broken=self.skip_broken)
 
 
 @contextmanager
@@ -139,6 +139,7 @@ def open_tiles(
     run: Path | None = None,
     a_side: str = "left",
     limit: int = 0,
+    skip_broken: bool = False,
 ) -> Iterator[TileSource]:
     """The held-out tiles of a data set.
 
@@ -149,6 +150,7 @@ def open_tiles(
         run: the run that is measured, if it is one.
         a_side: the half of a side-by-side picture that is A.
         limit: at most so many tiles; 0 takes all.
+        skip_broken: leave out pictures that cannot be used.
 
     Raises:
         DatasetError: data or lists that cannot be used, or nothing that is held out.
@@ -156,13 +158,13 @@ def open_tiles(
     with opened(data) as root:
         split = validation_split(root)
         if tiles is not None:
-            yield TileSource(root, tiles.name, read_stems(tiles), "train", a_side, limit)
+            yield TileSource(root, tiles.name, read_stems(tiles), "train", a_side, limit, skip_broken)
         elif split is not None:
-            yield TileSource(root, split, None, split, a_side, limit)
+            yield TileSource(root, split, None, split, a_side, limit, skip_broken)
         elif run is not None and (run / holdout.FILE).is_file():
             made = holdout.read(run)
             stems = [*dict.fromkeys([*made.side("A")[1], *made.side("B")[1]])]
-            yield TileSource(root, holdout.FILE, stems, "train", a_side, limit)
+            yield TileSource(root, holdout.FILE, stems, "train", a_side, limit, skip_broken)
         else:
             raise DatasetError(f"{data} has no folder 'val' or 'test'; name the held-out tiles with --tiles")
 

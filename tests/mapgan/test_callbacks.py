@@ -15,12 +15,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from mapgan import callbacks, checkpoints, events, judging
 from mapgan.callbacks import Callback, Crew, Exam, Session
 from mapgan.callbacks.evaluation import read_metrics
-from mapgan.callbacks.retention import kept
 from mapgan.config import TrainConfig
 from mapgan.datasets import LoadedPairs, PairedDataset
 from mapgan.engine.state import TrainState
 from mapgan.pix2pix import Pix2Pix
 from mapgan.presets import preset
+from mapgan.ranking import kept
 from mapgan.stopping import Stop
 from mapgan.traindata import Validation
 from mapgan.training import train

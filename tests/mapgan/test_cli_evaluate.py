@@ -60,6 +60,19 @@ def cycle_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
+def test_for_a_program_it_prints_lines(maps: Path, tmp_path: Path) -> None:
+    generator = make_file(tmp_path, direction="sat2map")
+    options = ["--generator", generator, "--data", maps, "--events", "--json", tmp_path / "found.json"]
+    done = evaluate(*options, "--tiles", maps / "holdout.tsv")
+    assert done.exit_code == 0, done.output
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {each["event"] for each in told} == {"progress"}
+    assert (tmp_path / "found.json").is_file()
+    done = evaluate(*options)
+    assert done.exit_code == 1
+    assert "no folder 'val'" in json.loads(done.stdout.splitlines()[-1])["reason"]
+
+
 def test_a_file_agrees_with_ten_lines_of_numpy(maps: Path, tmp_path: Path) -> None:
     """RMSE and accuracies of the held-out tiles; the old options and the three blocks beside each other."""
     generator = make_file(tmp_path, direction="sat2map")

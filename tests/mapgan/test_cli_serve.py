@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -22,6 +23,7 @@ from mapgan.config import TrainConfig
 from mapgan.presets import preset
 from tests.mapgan.generators import make_generator
 from tests.mapgan.images import gradient, save
+from tests.mapgan.pairs import write_maps
 
 CONFIG = TrainConfig(
     generator="unet_32", generator_width=4, image_size=32, load_size=32, generator_norm="instance_affine"
@@ -203,6 +205,31 @@ def test_export_with_figures(tmp_path, checkpoint):
     assert {"generator", "median_colour", "input_copied"} < set(figures)
     assert figures["input_copied"]["l1"] > figures["median_colour"]["l1"] > 0
     assert "median_colour" in done.output
+
+
+def test_export_for_a_program(tmp_path, checkpoint):
+    """Compared on held-out tiles of an archive with a broken file; figures of so many, and JSON lines."""
+    folder = write_maps(tmp_path / "maps" / "train", 8, side=32)
+    (folder / "1.png").write_bytes(b"broken")
+    (tmp_path / "held.tsv").write_text("1\n2\n3\n5\n")
+    packed = shutil.make_archive(str(tmp_path / "maps"), "zip", tmp_path / "maps")
+    options = ("export", checkpoint, "--evaluate", packed, "--tiles", tmp_path / "held.tsv", "--events")
+    told = tmp_path / "told.json"
+    done = run(*options, "--out", tmp_path / "a.onnx", "--json", told)
+    assert done.exit_code == 1
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert last["event"] == "failed"
+    assert "1.png" in last["reason"]
+    assert not told.exists()
+    done = run(*options, "--out", tmp_path / "a.onnx", "--json", told, "--skip-broken", "--limit", "3")
+    assert done.exit_code == 0, done.output
+    shares = [json.loads(line)["share"] for line in done.stdout.splitlines()]
+    assert shares == sorted(shares)
+    found = json.loads(told.read_text())
+    assert (found["parity"]["tiles"], found["parity"]["list"]) == (2, "held.tsv")  # three, one of them broken
+    assert 0 < found["parity"]["mean"] < found["parity"]["largest"] < 13
+    assert found["card"]["metrics"]["held_out"] == {"tiles": 2, "list": "held.tsv"}
+    assert found["bytes"] == (tmp_path / "a.onnx").stat().st_size
 
 
 def test_export_explains_what_is_wrong(tmp_path, checkpoint):

@@ -1,6 +1,6 @@
 """What each measure is called, what it is counted in, and which way is better: one table for all.
 
-The command line, the report and docs/metrics.md read it.
+The command line, the report, the site and docs/metrics.md read it. Standard library only.
 """
 
 from __future__ import annotations
