@@ -35,6 +35,7 @@ QUEUE_LINES: Final = 1_000  # one that talks faster than we listen waits in its 
 TIED: Final = Path(__file__).with_name("tied.py")
 
 Listener = Callable[[dict[str, Any]], None]
+Watch = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def run_child(
     log: Path,
     environment: Mapping[str, str] | None = None,
     patience: Mapping[type[JobStopped], float] | None = None,
+    watch: Watch | None = None,
 ) -> ChildEnd:
     """Run ``command`` to its end, or until the attempt must stop.
 
@@ -75,6 +77,7 @@ def run_child(
         log: the child's stderr, and what it printed that was no JSON object, are appended here.
         environment: variables on top of this process's own.
         patience: seconds between SIGTERM and SIGKILL, by the reason to stop; `GRACE_SECONDS` for others.
+        watch: called with the child's process number a few times a second while it runs, in this thread.
 
     Raises:
         JobStopped: the attempt was told to stop; the child is gone when this arrives, and what it said on its
@@ -84,7 +87,7 @@ def run_child(
     with log.open("ab") as errors, _started(command, environment, errors) as child:
         lines = _Lines(cast("IO[str]", child.stdout))
         try:
-            _follow(child, lines, attempt, partial(_hear, listen=listen, errors=errors))
+            _follow(child, lines, attempt, partial(_hear, listen=listen, errors=errors), watch or _unwatched)
         except JobStopped as reason:
             seconds = (patience or {}).get(type(reason), GRACE_SECONDS)
             # What it saves on SIGTERM is worth knowing: the last losses, the last checkpoint. But after a
@@ -102,6 +105,10 @@ def run_child(
 
 def _ignore(_: dict[str, Any]) -> None:
     """Nobody listens."""
+
+
+def _unwatched(_: int) -> None:
+    """Nobody looks at it."""
 
 
 def read_tail(log: Path, limit: int = TAIL_BYTES) -> str:
@@ -172,7 +179,7 @@ class _Lines:
 
 
 def _follow(
-    child: subprocess.Popen[str], lines: _Lines, attempt: Attempt, hear: Callable[[str], None]
+    child: subprocess.Popen[str], lines: _Lines, attempt: Attempt, hear: Callable[[str], None], watch: Watch
 ) -> None:
     """Hear the child until it ends."""
     attempt.check()
@@ -180,8 +187,10 @@ def _follow(
         if line:
             hear(line)
         attempt.check()  # never between taking a line and hearing it: it would be lost
+        watch(child.pid)
     while child.poll() is None:  # it closed its stdout and works on
         attempt.check()
+        watch(child.pid)
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(LOOK_SECONDS)
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, Final, Protocol
 
+import numpy as np
 from django.conf import settings
 
 from jobs.errors import JobFailed
 from jobs.runner import Attempt
 from training_jobs import curves
+from training_jobs.continuity import ROWS, Seam
 from training_jobs.models import TrainingRun
+from training_jobs.selectors import curve_tail
 from training_jobs.services import recording
 
 NOT_LOSSES: Final = ("learning_rate", "images_per_second")
@@ -45,6 +49,7 @@ class Ingest:
         self._rows: list[list[float]] = []
         self._figures: dict[str, Any] = {}
         self._flushed_at = monotonic()
+        self._seam: Seam | None = None
         self._alarms: dict[str, dict[str, Any]] = {}
         self._heard: dict[str, Callable[[dict[str, Any]], None]] = {
             "resumed": self._resumed,
@@ -104,14 +109,30 @@ class Ingest:
             )
             self._steps, self._rows = [], []
         self._flushed_at = monotonic()
+        if self._seam is not None and self._seam.is_known:
+            self.tell_seam()
+
+    def tell_seam(self) -> None:
+        """Say how the losses went on after the resume, with what is known by now."""
+        seam, self._seam = self._seam, None
+        words = seam.words() if seam else ""
+        if seam and words:
+            self.note("continuity", words, seam.step)
+
+    def show(self, **fields: Any) -> None:
+        """Write what else the page shows of a running training."""
+        self._record(**fields)
 
     def _resumed(self, event: dict[str, Any]) -> None:
         step = int(event["step"])
         if self._expected is not None and step != self._expected:
             message = f"The run should go on from step {self._expected}, but it began at step {step}."
             raise JobFailed("resume_mismatch", message)
-        recording.curves_trim(run=self._run, attempt=self._attempt.number, step=step)
+        steps, values = recording.curves_trim(run=self._run, attempt=self._attempt.number, step=step)
         if step:
+            again = {int(each): self._losses(row) for each, row in zip(steps, values.tolist(), strict=True)}
+            before = [self._losses(row) for row in curve_tail(self._run, ROWS)[1].tolist()]
+            self._seam = Seam(step, before, again)
             self._record(resumed_step=step)
             self.note("resumed", f"Went on from the checkpoint of step {step:,}.", step)
 
@@ -127,6 +148,9 @@ class Ingest:
         self._columns += [name for name in figures if name not in self._columns]
         self._steps.append(int(event["step"]))
         self._rows.append(curves.row_of(self._columns, figures))
+        if self._seam is not None:
+            stored = np.array(self._rows[-1], np.float32).tolist()  # as the earlier ones were
+            self._seam.hear(int(event["step"]), self._losses(stored))
         self._figures = {
             "step": int(event["step"]),
             "epoch": float(event.get("epoch") or 0.0),
@@ -179,6 +203,11 @@ class Ingest:
 
     def _failed(self, event: dict[str, Any]) -> None:
         self.failure = str(event["reason"])
+
+    def _losses(self, row: list[float]) -> dict[str, float]:
+        """A row's losses by name; without those that were not logged."""
+        named = zip(self._columns, row, strict=False)
+        return {name: value for name, value in named if name not in NOT_LOSSES and not math.isnan(value)}
 
     def _record(self, **fields: Any) -> None:
         recording.run_record(run=self._run, attempt=self._attempt.number, **fields)

@@ -9,6 +9,7 @@ from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 
 from accounts.models import User
 from jobs.models import ACTIVE_STATES, JobState
+from training_jobs import curves
 from training_jobs.models import (
     Checkpoint,
     Dataset,
@@ -101,6 +102,14 @@ def publication_visible(*, user: Person, publication_id: uuid.UUID) -> Publicati
     if not may_train(user):
         raise Publication.DoesNotExist
     return Publication.objects.select_related("checkpoint__run", "generator").get(pk=publication_id)
+
+
+def curve_tail(run: TrainingRun, rows: int) -> tuple[curves.Steps, curves.Values]:
+    """The last rows of its curves, at most a few more than ``rows``."""
+    newest = run.chunks.order_by("-first_step").values_list("data", "rows")[:2]
+    packed = [(bytes(data), count) for data, count in reversed(newest)]
+    steps, values = curves.join(packed, len(run.columns))
+    return steps[-rows:], values[-rows:]
 
 
 def publications_of(run: TrainingRun) -> QuerySet[Publication]:

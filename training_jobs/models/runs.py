@@ -56,6 +56,8 @@ class TrainingRun(Job):
     images_per_second = models.FloatField(null=True, blank=True)
     eta_seconds = models.FloatField(null=True, blank=True)
     memory_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    usage = models.JSONField(default=dict, blank=True, help_text="Of the machine; see its gauge.")
+    log_tail = models.TextField(blank=True, help_text="The end of its log while it runs, and after.")
     facts = models.JSONField(default=dict, blank=True, help_text="What the run said of itself at its start.")
     baselines = models.JSONField(default=dict, blank=True)
     alarms = models.JSONField(default=list, blank=True, help_text="Those that are not over, in words.")

@@ -75,16 +75,15 @@ def curves_append(
         _write_chunks(run, new_steps, new_values)
 
 
-def curves_trim(*, run: TrainingRun, attempt: int, step: int) -> None:
-    """Forget what was logged after ``step``: those updates will be made again."""
+def curves_trim(*, run: TrainingRun, attempt: int, step: int) -> tuple[curves.Steps, curves.Values]:
+    """Forget what was logged after ``step``: those updates will be made again. Returns what was forgotten."""
     with _owned(run, attempt, step=step):
-        run.chunks.filter(first_step__gt=step).delete()
-        last = run.chunks.order_by("-first_step").first()
-        if last is not None and last.last_step > step:
-            steps, values = curves.unpack(bytes(last.data), last.rows)
-            kept = steps <= step
-            last.delete()
-            _write_chunks(run, steps[kept], values[kept])
+        packed = run.chunks.filter(last_step__gt=step).order_by("first_step").values_list("data", "rows")
+        steps, values = curves.join([(bytes(data), rows) for data, rows in packed], len(run.columns))
+        kept = steps <= step
+        run.chunks.filter(last_step__gt=step).delete()
+        _write_chunks(run, steps[kept], values[kept])
+    return steps[~kept], values[~kept]
 
 
 def _write_chunks(run: TrainingRun, steps: curves.Steps, values: curves.Values) -> None:

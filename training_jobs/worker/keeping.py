@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import math
@@ -20,7 +21,8 @@ from training_jobs.services import recording
 from translator.storage import ObjectMissing, Stash, remove
 
 CHECKPOINT_FILES: Final = ("arrays.npz", "manifest.json")
-RUN_FILES: Final = ("split.json", "baselines.json", "log.jsonl")
+LOG_FILES: Final = ("log.txt", "log.jsonl")
+RUN_FILES: Final = ("split.json", "baselines.json", *LOG_FILES)
 SHEET_COLUMNS: Final = 4
 SHEET_CELL: Final = 256  # pixels
 SHEET_QUALITY: Final = 88
@@ -79,17 +81,25 @@ class RunKeeper:
 
     def keep_run_files(self) -> None:
         """Store the split, the log and TensorBoard's files as they are now; older copies go."""
-        found = {name: self._folder / name for name in RUN_FILES}
+        self._keep({name: self._folder / name for name in RUN_FILES} | self._events(), self._check)
+
+    def keep_log(self, check: Check) -> None:
+        """Store the log and TensorBoard's files once more: between two checkpoints, and at the end."""
+        self._keep({name: self._folder / name for name in LOG_FILES} | self._events(), check)
+
+    def _events(self) -> dict[str, Path]:
         board = self._folder / "tensorboard"
-        if board.is_dir():
-            found |= {f"tensorboard/{path.name}": path for path in sorted(board.iterdir())}
+        found = sorted(board.iterdir()) if board.is_dir() else []
+        return {f"tensorboard/{path.name}": path for path in found}
+
+    def _keep(self, found: dict[str, Path], check: Check) -> None:
         with FileStash() as stash:
             new: dict[str, str] = {}
             for name, path in found.items():
                 if path.is_file():
                     kind, extension = path.stem.replace(".", "-"), path.suffix.lstrip(".") or "bin"
                     key = run_key(self._run.pk, kind[:60], extension, attempt=self._attempt)
-                    new[name] = stash.save(key, path, self._check)
+                    new[name] = stash.save(key, path, check)
             self._write(new)
 
     def _keep_fixed(self, stems: dict[str, list[str]]) -> None:
@@ -130,10 +140,16 @@ def bring_back(run: TrainingRun, folder: Path, on_share: Callable[[float], None]
         JobFailed: a stored file is gone or not what it was.
         StorageError: the storage cannot be reached.
     """
+    for name in LOG_FILES:  # the story of an attempt that came to no checkpoint is told, too
+        with contextlib.suppress(ObjectMissing):
+            if name in run.files:
+                join_objects([run.files[name]], folder / name)
     checkpoint = run.checkpoints.order_by("-step").first()
     if checkpoint is None:
         return None
     for name, key in run.files.items():
+        if name in LOG_FILES:
+            continue
         if name in RUN_FILES or name.startswith("tensorboard/"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             _fetch(key, folder / name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from jobs import lifecycle
 from jobs.child import ChildEnd, Listener, run_child
@@ -12,10 +12,12 @@ from jobs.runner import Attempt, Done
 from mapgan.config import ConfigError
 from training_jobs.ingest import Ingest
 from training_jobs.models import TrainingRun
+from training_jobs.runlog import RunLog
 from training_jobs.services import recording
 from training_jobs.worker.keeping import RunKeeper, bring_back
 from training_jobs.worker.library import command, environment
 from training_jobs.worker.scratch import dataset_file, scratch
+from training_jobs.worker.watching import Watch
 from translator.storage import StorageUnavailable
 
 
@@ -24,7 +26,7 @@ class ChildDied(Exception):  # noqa: N818 - it names what happened
 
 
 TRANSIENT: Final = (StorageUnavailable, ChildDied)
-CANCEL_SECONDS: Final = 3.0  # who cancels wants nothing saved
+CANCEL_SECONDS: Final = 1.0  # who cancels wants nothing saved, and sees it end within five seconds
 EXIT_DIVERGED, EXIT_DISK_FULL = 3, 4  # of `mapgan train`
 
 
@@ -47,16 +49,18 @@ def train(job: TrainingRun, attempt: Attempt) -> Done:
         ending = _Ending(attempt)
         keeper = RunKeeper(job, attempt.number, run_folder, ending.check)
         ingest = Ingest(job, attempt, keeper, expected=step)
+        watch = Watch(ingest, keeper, RunLog(run_folder / "log.txt"), attempt)
         arguments = _arguments(job, data, folder, run_folder)
         try:
             end = run_child(
                 command(*arguments),
                 attempt=attempt,
-                listen=ingest,
-                listen_at_end=ending.listening(ingest),
-                log=folder / "log.txt",
+                listen=watch.hear,
+                listen_at_end=ending.listening(ingest, watch),
+                log=watch.log.path,
                 environment=environment(),
                 patience={JobCancelled: CANCEL_SECONDS},
+                watch=watch,
             )
         except JobFinishing:
             end = None
@@ -65,7 +69,10 @@ def train(job: TrainingRun, attempt: Attempt) -> Done:
             lifecycle.write(TrainingRun, job.pk, attempt.number, wish="")
             ingest.note("paused", "Paused; its last checkpoint is kept.")
             raise
+        finally:
+            watch.close()
         ingest.flush()
+        ingest.tell_seam()
         return _outcome(job, attempt, ingest, end)
 
 
@@ -83,13 +90,19 @@ class _Ending:
         else:
             self._attempt.check()
 
-    def listening(self, ingest: Ingest) -> Listener:
+    def listening(self, ingest: Ingest, watch: Watch) -> Listener:
         """The listener of a child that was told to end."""
 
         def begin() -> None:
             self._ending = True
 
-        return ingest.at_end(begin)
+        at_end = ingest.at_end(begin)
+
+        def listen(event: dict[str, Any]) -> None:
+            watch.log.hear(event)
+            at_end(event)
+
+        return listen
 
 
 def _arguments(job: TrainingRun, data: Path, folder: Path, run_folder: Path) -> list[str]:
