@@ -7,15 +7,24 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from mapgan.datasets import DatasetError
+
+if TYPE_CHECKING:
+    from mapgan.doctor.report import Report
 
 EXIT_ERRORS, EXIT_UNUSABLE = 1, 2
 _STAGES = {"reading": (0.0, 0.6), "aligning": (0.6, 0.75), "comparing the ground": (0.75, 1.0)}
 """Where a stage begins and ends on a bar for the whole; roughly as long as they take."""
 _SECONDS_A_EVENT = 0.3
 _SECONDS_A_LINE = 10.0  # where stderr is no terminal
+
+
+class _NoSplitError(DatasetError):
+    """Nothing can be divided."""
 
 
 @click.command()
@@ -29,11 +38,15 @@ _SECONDS_A_LINE = 10.0  # where stderr is no terminal
 )
 @click.option(
     "--split", "split_folder", type=click.Path(path_type=Path, file_okay=False),
-    help="Write train.txt and val.txt into this folder.",
+    help="Write train.txt, val.txt and split.json into this folder.",
 )  # fmt: skip
 @click.option(
     "--fraction", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.1,
     show_default=True, help="Share of the tiles that --split puts into val.txt.",
+)  # fmt: skip
+@click.option(
+    "--test-fraction", type=click.FloatRange(0, 1, max_open=True), default=0.0,
+    help="Share that is kept for a last test: in neither list, but in test.txt. [default: none]",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the split's draw.")
 @click.option("--events", "as_events", is_flag=True, help="Print JSON lines instead of the report.")
@@ -44,6 +57,7 @@ def doctor(
     json_file: Path | None,
     split_folder: Path | None,
     fraction: float,
+    test_fraction: float,
     seed: int,
     as_events: bool,
 ) -> None:
@@ -56,7 +70,8 @@ def doctor(
 
     --split divides the tiles of train/ (or of a flat folder) so that no two that show the same ground
     come apart; tiles with errors are in neither list. `mapgan train --exclude OUT/val.txt` holds the
-    second list out, `mapgan evaluate --tiles OUT/val.txt` measures on it.
+    second list out, `mapgan evaluate --tiles OUT/val.txt` measures on it; `mapgan train --split
+    OUT/split.json` learns from the first and is judged on the second.
 
     \b
     Examples:
@@ -66,10 +81,11 @@ def doctor(
       mapgan doctor maps --split lists --fraction 0.1 --seed 7
       mapgan doctor maps.zip --json report.json --events
     """
-    from mapgan.datasets import DatasetError
     from mapgan.doctor.examine import examine
     from mapgan.traindata import opened
 
+    if fraction + test_fraction >= 1:
+        raise click.UsageError("--fraction and --test-fraction leave nothing to learn from")
     progress = _Events() if as_events else _Progress()
     try:
         with opened(data) as root:
@@ -79,38 +95,57 @@ def doctor(
             part = json_file.with_name(f".{json_file.name}.part")
             part.write_text(report.to_json(), encoding="utf-8")
             part.replace(json_file)
+        if split_folder is not None:
+            said = _split(report, split_folder, val=fraction, test=test_fraction, seed=seed)
     except (DatasetError, OSError) as error:
         if as_events:
             _tell("failed", reason=str(error))
             sys.exit(EXIT_UNUSABLE)
-        wrong_use = isinstance(error, DatasetError)
+        wrong_use = isinstance(error, DatasetError) and not isinstance(error, _NoSplitError)
         raise (click.UsageError if wrong_use else click.ClickException)(str(error)) from error
     if as_events:
         _tell("finished", **{severity: report.count(severity) for severity in ("error", "warning", "notice")})
     else:
         click.echo(report.to_text(), nl=False)
-    if split_folder is not None:
-        _split(report.training(), report.training_groups(), split_folder, fraction, seed)
+        if split_folder is not None:
+            click.echo(said)
     if report.count("error"):
         sys.exit(EXIT_ERRORS)
 
 
-def _split(tiles: list[str], groups: list[list[str]], folder: Path, fraction: float, seed: int) -> None:
-    """Write both lists and say how long they are."""
-    from mapgan.doctor.splitting import TRAIN_FILE, VAL_FILE, make_split, write_split
+def _split(report: Report, folder: Path, *, val: float, test: float, seed: int) -> str:
+    """Write the lists and split.json; gives how long they are.
 
-    if not tiles:
-        raise click.ClickException(
-            "no split is made: there is no pair without errors, or the data are not in pairs"
-        )
-    split = make_split(tiles, groups, fraction=fraction, seed=seed)
-    try:
-        write_split(split, folder, comment=f"mapgan doctor --fraction {fraction:g} --seed {seed}")
-    except OSError as error:
-        raise click.ClickException(f"cannot write the split: {error}") from error
-    click.echo(
-        f"{folder / TRAIN_FILE}: {len(split.train)} tiles, {folder / VAL_FILE}: {len(split.val)} tiles"
+    Raises:
+        _NoSplitError: nothing can be divided.
+        OSError: they cannot be written.
+    """
+    from mapgan import holdout
+    from mapgan.doctor.splitting import TRAIN_FILE, VAL_FILE, divide, write_split
+
+    domains = report.domains()
+    if not all(tiles for tiles, _ in domains.values()):
+        raise _NoSplitError("no split is made: there is nothing to train on without errors")
+    splits = {
+        name: divide(tiles, groups, val=val, test=test, seed=seed)
+        for name, (tiles, groups) in domains.items()
+    }
+    comment = f"mapgan doctor --fraction {val:g} --seed {seed}"
+    for name, split in splits.items():
+        write_split(split, folder if name == holdout.PAIRS else folder / name, comment=comment)
+    groups: dict[str, int | None] = {name: len(groups) for name, (_, groups) in domains.items()}
+    made = holdout.Holdout(
+        {name: split.train for name, split in splits.items()},
+        {name: split.val for name, split in splits.items()},
+        val,
+        seed,
+        groups,
+        given=True,
+        test={name: split.test for name, split in splits.items()},
     )
+    holdout.write(made, folder)
+    train, held = (sum(map(len, side.values())) for side in (made.train, made.val))
+    return f"{folder / TRAIN_FILE}: {train} tiles, {folder / VAL_FILE}: {held} tiles"
 
 
 def _tell(event: str, **fields: Any) -> None:

@@ -32,6 +32,11 @@ from mapgan.presets import PRESETS, preset
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting of config.toml."
 )
 @click.option("--exclude", type=click.Path(path_type=Path), help="File of tiles to hold out, a stem a line.")
+@click.option(
+    "--split",
+    type=click.Path(path_type=Path),
+    help="split.json of `mapgan doctor --split` or of another run.",
+)
 @click.option("--skip-broken", is_flag=True, help="Leave out pictures that cannot be used, and name them.")
 @click.option("--resume", is_flag=True, help="Continue from the newest checkpoint.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of an operation [default: all cores].")
@@ -41,6 +46,7 @@ def train(
     data: Path,
     run: Path,
     exclude: Path | None,
+    split: Path | None,
     skip_broken: bool,
     resume: bool,
     threads: int | None,
@@ -83,7 +89,9 @@ def train(
         from mapgan import datasets, traindata
 
         stems = datasets.read_stems(exclude) if exclude else []
-        opened = traindata.open_training_data(config, data, run, exclude=stems, skip_broken=skip_broken)
+        opened = traindata.open_training_data(
+            config, data, run, exclude=stems, skip_broken=skip_broken, split=split
+        )
         for problem in opened.problems:
             click.echo(f"note: {problem}", err=True)
         from mapgan import training

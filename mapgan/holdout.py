@@ -1,7 +1,8 @@
 """Which tiles a run holds out where its data have no ``val/``: decided once, kept in ``run/split.json``.
 
 Tiles that show the same ground stay on one side (:mod:`mapgan.doctor.ground`); whole groups are drawn
-by the run's seed. A resumed run reads the file and decides nothing.
+by the run's seed. A resumed run reads the file and decides nothing. A split that was made before
+(``mapgan doctor --split``) can be given to a run; it then holds whether the data have a ``val/`` or not.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -39,6 +40,8 @@ class Holdout:
         seed: of the draw.
         groups: how many groups of tiles on shared ground were kept together, by domain; None where
             there are too many tiles to compare, and the draw was of single tiles.
+        given: made before the run and given to it.
+        test: names that are on neither side, kept for a last test.
     """
 
     train: Stems
@@ -46,6 +49,8 @@ class Holdout:
     share: float
     seed: int
     groups: dict[str, int | None]
+    given: bool = False
+    test: Stems = field(default_factory=dict)
 
     def side(self, domain: str) -> tuple[list[str], list[str]]:
         """Training and validation tiles of ``A`` or ``B``, which are the same of pairs."""
@@ -61,7 +66,51 @@ Grouping: TypeAlias = Callable[[str], list[list[int]] | None]
 """Gives for a domain the groups of places in its list that must stay together, or None: not compared."""
 
 
-def decide(run: Path, stems: Stems, grouping: Grouping, config: TrainConfig) -> Holdout:
+def given(run: Path, file: Path | None) -> Holdout | None:
+    """The split that a run was given, now or when it began; None where it makes its own.
+
+    Raises:
+        DatasetError: it cannot be read, or the run began with another one.
+    """
+    began = read(run) if checkpoints.latest(run) is not None and (run / FILE).exists() else None
+    if file is None:
+        return began if began is not None and began.given else None
+    made = replace(read_file(file), given=True)
+    if checkpoints.latest(run) is not None and (began is None or not began.given or not _within(began, made)):
+        raise DatasetError(f"the run in {run} began with another split than {file}; another folder takes it")
+    return made
+
+
+def _within(began: Holdout, made: Holdout) -> bool:
+    """Whether a run's split is what it took of this one."""
+    return all(
+        set(began.side(domain)[side]) <= set(made.side(domain)[side])
+        for domain in began.train
+        for side in (0, 1)
+    )
+
+
+def _apply(run: Path, stems: Stems, split: Holdout) -> Holdout:
+    """The part of a given split that these tiles are; those that it does not name are on neither side."""
+    train, val = (
+        {domain: _those(names, split.side(domain)[side]) for domain, names in stems.items()}
+        for side in (0, 1)
+    )
+    if not all(train.values()):
+        raise DatasetError("the split names none of these tiles to learn from: it was made for other data")
+    made = replace(split, train=train, val=val, given=True)
+    write(made, run)
+    return made
+
+
+def _those(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    chosen = set(wanted)
+    return [name for name in names if name in chosen]
+
+
+def decide(
+    run: Path, stems: Stems, grouping: Grouping, config: TrainConfig, given: Holdout | None = None
+) -> Holdout:
     """The split of a run: read from its file, or made and written there.
 
     Args:
@@ -69,18 +118,21 @@ def decide(run: Path, stems: Stems, grouping: Grouping, config: TrainConfig) -> 
         stems: usable tiles by domain, in the order of the data.
         grouping: asked only where a split must be made; it may be slow.
         config: gives the share and the seed.
+        given: a split that decides instead, as :func:`given` found it.
 
     Raises:
         DatasetError: the run has checkpoints and its split does not fit these tiles or settings, or
-            cannot be read.
+            cannot be read; or a given one leaves nothing to learn from.
     """
+    if given is not None:
+        return _apply(run, stems, given)
     if checkpoints.latest(run) is not None and (run / FILE).exists():
         holdout = read(run)
         _check(holdout, stems, config, run)
         return holdout
     # without a checkpoint nothing has been learnt that another split would spoil
     holdout = _make(stems, grouping, config)
-    _write(holdout, run)
+    write(holdout, run)
     return holdout
 
 
@@ -90,12 +142,23 @@ def read(run: Path) -> Holdout:
     Raises:
         DatasetError: there is none, or it cannot be read.
     """
-    path = run / FILE
+    return read_file(run / FILE)
+
+
+def read_file(path: Path) -> Holdout:
+    """A split, wherever it lies.
+
+    Raises:
+        DatasetError: there is none, or it cannot be read.
+    """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         if values["format"] != FORMAT:
             raise DatasetError(f"{path} is of format {values['format']}; this program reads {FORMAT}")
-        holdout = Holdout(values["train"], values["val"], values["share"], values["seed"], values["groups"])
+        holdout = Holdout(
+            values["train"], values["val"], values["share"], values["seed"], values["groups"],
+            given=values.get("given", False), test=values.get("test", {}),
+        )  # fmt: skip
         fits = holdout.fingerprint() == values["fingerprint"]
     except OSError as error:
         raise DatasetError(f"cannot read {path}: {error.strerror}") from error
@@ -162,7 +225,7 @@ def _fingerprint(stems: Mapping[str, Sequence[str]]) -> str:
     return sha256(json.dumps(listed, sort_keys=True).encode()).hexdigest()
 
 
-def _write(holdout: Holdout, run: Path) -> None:
+def write(holdout: Holdout, run: Path) -> None:
     """Write the file so that a reader, or a machine that lost its power, never has half of it."""
     values: dict[str, Any] = {
         "format": FORMAT,
@@ -174,6 +237,8 @@ def _write(holdout: Holdout, run: Path) -> None:
         "val": holdout.val,
         "train": holdout.train,
     }
+    if holdout.given:
+        values |= {"given": True, "test": holdout.test}
     part = run / f".{FILE}.part"
     with part.open("w", encoding="utf-8") as file:
         json.dump(values, file, indent=1)

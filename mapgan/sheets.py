@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ from PIL import Image
 from mapgan.datasets import DatasetError, Pictures, load_pair, load_picture
 from mapgan.doctor.listing import Entry, list_entries
 
+LAYOUT_FILE: Final = "sheets.json"
 COLUMNS: Final = 8
 QUALITY: Final = 82
 GAP: Final = 4
@@ -29,6 +31,9 @@ def draw_sheets(
     progress: Callable[[float], None] = lambda _: None,
 ) -> list[str]:
     """Write ``out/a.webp`` and ``out/b.webp``, and ``out/tiles.webp`` when tiles are named.
+
+    ``out/sheets.json`` says what is where: ``cell`` and ``gap`` in pixels; for ``a``, ``b`` and ``tiles`` the
+    ``columns`` and the ``names`` row by row.
 
     A picture that cannot be read leaves its cell empty: the sheet is for looking, the doctor complains.
 
@@ -59,13 +64,18 @@ def draw_sheets(
         progress(done / len(wanted))
         if entry.name not in halves:
             halves[entry.name] = _halves(entry, cell)
+    layout: dict[str, object] = {"cell": cell, "gap": GAP}
     for half, shown in (("A", shown_a), ("B", shown_b)):
         cells = [halves[entry.name].get(half) for entry in shown]
-        _write(out / f"{half.lower()}.webp", cells, (cell, cell), COLUMNS)
+        columns = _write(out / f"{half.lower()}.webp", cells, (cell, cell), COLUMNS)
+        layout[half.lower()] = {"columns": columns, "names": [entry.name for entry in shown]}
     if asked:
         blank = np.zeros((cell, cell, 3), np.uint8)
         both = [[halves[entry.name].get(half, blank) for half in "AB"] for entry in asked]
-        _write(out / "tiles.webp", [np.hstack(pair) for pair in both], (2 * cell, cell), COLUMNS // 2)
+        pairs = [np.hstack(pair) for pair in both]
+        columns = _write(out / "tiles.webp", pairs, (2 * cell, cell), COLUMNS // 2)
+        layout["tiles"] = {"columns": columns, "names": [entry.name for entry in asked]}
+    (out / LAYOUT_FILE).write_text(json.dumps(layout) + "\n", encoding="utf-8")
     progress(1.0)
     return [entry.name for entry in shown_a]
 
@@ -86,8 +96,8 @@ def _halves(entry: Entry, cell: int) -> dict[str, Pictures]:
         return {}
 
 
-def _write(path: Path, cells: Sequence[Pictures | None], size: tuple[int, int], columns: int) -> None:
-    """Cells of ``size`` (width, height) in rows of ``columns``."""
+def _write(path: Path, cells: Sequence[Pictures | None], size: tuple[int, int], columns: int) -> int:
+    """Cells of ``size`` (width, height) in rows of at most ``columns``; gives how many there are in a row."""
     width, height = size
     columns = min(columns, max(len(cells), 1))
     rows = -(-max(len(cells), 1) // columns)
@@ -97,3 +107,4 @@ def _write(path: Path, cells: Sequence[Pictures | None], size: tuple[int, int], 
             row, column = divmod(place, columns)
             sheet.paste(Image.fromarray(picture), (column * (width + GAP), row * (height + GAP)))
     sheet.save(path, "WEBP", quality=QUALITY)
+    return columns

@@ -114,11 +114,13 @@ def open_training_data(
     *,
     exclude: Sequence[str] = (),
     skip_broken: bool = False,
+    split: Path | None = None,
 ) -> TrainingData:
     """Find, check and decode the pictures of a run.
 
     Where the data have neither ``val/`` nor ``test/`` (nor ``testA/`` and ``testB/``), a share of the
-    tiles is held out and written to ``run/split.json``; a run with checkpoints reads it from there.
+    tiles is held out and written to ``run/split.json``; a run with checkpoints reads it from there. A split
+    that is given decides instead, over the pictures for training alone: the data's own ``val/`` is left.
 
     Args:
         config: the run.
@@ -126,17 +128,19 @@ def open_training_data(
         run: the run's folder; made where it is missing.
         exclude: stems that are neither learnt from nor validated on.
         skip_broken: leave out pictures that cannot be used and name them instead of raising.
+        split: file of a split, see :mod:`mapgan.holdout`; a run that began with one keeps it.
 
     Raises:
         DatasetError: data that cannot be trained on, an archive that is refused, a split of other data,
             or a run that another process is training; the message is for the person who started it.
     """
     with _prepared(run), opened(source, work=run / PART_FOLDER) as root:
+        given = holdout.given(run, split)
         paths = find_domains(root, exclude=exclude) if config.model == "cyclegan" else None
         if paths is None:
-            data = _from_pairs(config, root, run, exclude, skip_broken=skip_broken)
+            data = _from_pairs(config, root, run, exclude, given, skip_broken=skip_broken)
         else:
-            data = _from_domains(config, root, run, paths, skip_broken=skip_broken)
+            data = _from_domains(config, root, run, paths, given, skip_broken=skip_broken)
         problems = [problem.replace(str(root), str(source)) for problem in data.problems]
         return replace(data, problems=problems)
 
@@ -187,20 +191,26 @@ def open_pairs(
 
 
 def _from_pairs(
-    config: TrainConfig, root: Path, run: Path, exclude: Sequence[str], *, skip_broken: bool
+    config: TrainConfig,
+    root: Path,
+    run: Path,
+    exclude: Sequence[str],
+    given: holdout.Holdout | None,
+    *,
+    skip_broken: bool,
 ) -> TrainingData:
     """Pairs for Pix2Pix, or for a CycleGAN that takes them apart."""
     pairs = find_pairs(root, exclude=exclude, a_side=config.a_side)
     loaded = load_pairs(pairs, config.load_size, skip_broken=skip_broken)
     problems = list(loaded.problems)
-    split = validation_split(root)
+    split = validation_split(root) if given is None else None
     if split is not None:
         holdout.forget(run)
         held_out = find_pairs(root, split, a_side=config.a_side)
     else:
         at_size = partial(_load_a, select_pairs(pairs, loaded.stems))
         tiles = {holdout.PAIRS: _Tiles(loaded.stems, loaded.a, at_size)}
-        train, val = _hold_out(config, run, tiles, problems).side(holdout.PAIRS)
+        train, val = _hold_out(config, run, tiles, problems, given).side(holdout.PAIRS)
         held_out = select_pairs(pairs, val)
         loaded = loaded.kept(_places(loaded.stems, train))
     shown = _spread(held_out, min(len(held_out), _looked_at(config)))
@@ -219,14 +229,20 @@ def _from_pairs(
 
 
 def _from_domains(
-    config: TrainConfig, root: Path, run: Path, paths: DomainPaths, *, skip_broken: bool
+    config: TrainConfig,
+    root: Path,
+    run: Path,
+    paths: DomainPaths,
+    given: holdout.Holdout | None,
+    *,
+    skip_broken: bool,
 ) -> TrainingData:
     """Two folders for a CycleGAN, whose names need not agree."""
     loaded = load_paths(paths, config.load_size, skip_broken=skip_broken)
     problems = list(loaded.problems)
     # A/ and B/ with equal names are pairs, although CycleGAN must not see it; trainA/ and trainB/ never are
     paired = loaded.a.stems == loaded.b.stems and _parent(paths[0]).name == "A"
-    split = validation_split(root)
+    split = validation_split(root) if given is None else None
     if split is not None:
         holdout.forget(run)
         held_out = find_domains(root, split)
@@ -240,7 +256,7 @@ def _from_domains(
         }
         if paired:
             tiles = {holdout.PAIRS: tiles["A"]}
-        (train_a, val_a), (train_b, val_b) = map(_hold_out(config, run, tiles, problems).side, DOMAINS)
+        (train_a, val_a), (train_b, val_b) = map(_hold_out(config, run, tiles, problems, given).side, DOMAINS)
         held_out = ({stem: paths[0][stem] for stem in val_a}, {stem: paths[1][stem] for stem in val_b})
         loaded = LoadedDomains(
             loaded.a.kept(_places(loaded.a.stems, train_a)),
@@ -272,12 +288,16 @@ def _load_shown(
 
 
 def _hold_out(
-    config: TrainConfig, run: Path, tiles: dict[str, _Tiles], problems: list[str]
+    config: TrainConfig,
+    run: Path,
+    tiles: dict[str, _Tiles],
+    problems: list[str],
+    given: holdout.Holdout | None,
 ) -> holdout.Holdout:
-    """The run's own split; a sentence where nothing could be held out."""
+    """The given split or the run's own; a sentence where nothing could be held out."""
     names = {name: side.stems for name, side in tiles.items()}
-    made = holdout.decide(run, names, lambda name: _ground(tiles[name]), config)
-    if config.validation_share and not all(made.val.values()):
+    made = holdout.decide(run, names, lambda name: _ground(tiles[name]), config, given)
+    if (given is not None or config.validation_share) and not all(made.val.values()):
         problems.append(
             "no tile is held out for validation: there are too few, or all of them show the same ground; "
             "what this run learns is not measured on anything new"

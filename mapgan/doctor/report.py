@@ -89,6 +89,28 @@ class Report:
         )
         return [group for group in groups if len(group) > 1]
 
+    def domains(self) -> dict[str, tuple[list[str], list[list[str]]]]:
+        """What a split divides: usable training tiles and their groups, by stem.
+
+        Under ``pairs``, or under ``A`` and ``B`` for unpaired data, whose domains are divided apart.
+        """
+        if self.layout != "unpaired":
+            return {"pairs": (self.training(), self.training_groups())}
+        split = "train" if "train" in self.pairs else ""
+        broken = self.broken
+        usable = [tile for tile in self.tiles if tile not in broken]
+        found = {}
+        for half in "AB":
+            prefix = f"{split}{half}/"
+            stems = [tile.removeprefix(prefix) for tile in usable if tile.startswith(prefix)]
+            groups = [
+                [tile.removeprefix(prefix) for tile in group]
+                for group in self.groups
+                if group[0].startswith(prefix)
+            ]
+            found[half] = (stems, groups)
+        return found
+
     def count(self, severity: Severity) -> int:
         """How many findings have this severity."""
         return sum(finding.severity == severity for finding in self.findings)

@@ -1,15 +1,16 @@
-"""A split into training and validation that separates no two tiles showing the same ground."""
+"""A split into training, validation and test that separates no two tiles showing the same ground."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 TRAIN_FILE = "train.txt"
 VAL_FILE = "val.txt"
+TEST_FILE = "test.txt"
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,32 @@ class Split:
 
     train: list[str]
     val: list[str]
+    test: list[str] = field(default_factory=list)
+
+
+def divide(
+    tiles: Sequence[str], groups: Sequence[Sequence[str]], *, val: float, test: float = 0.0, seed: int
+) -> Split:
+    """Draw whole groups for validation as :func:`make_split` does, then for the test from what is left.
+
+    Args:
+        tiles: all names.
+        groups: names to keep together.
+        val: share of the tiles for validation, more than 0.
+        test: share of the tiles for the test; 0 makes none. Both together leave something to learn from.
+        seed: of both draws.
+
+    Raises:
+        ValueError: shares outside their range.
+    """
+    if not 0 <= test < 1 - val:
+        raise ValueError(f"the shares of validation and test must leave some for training, not {val + test}")
+    first = make_split(tiles, groups, fraction=val, seed=seed)
+    wanted = round(test * len(tiles))
+    if not 0 < wanted < len(first.train):
+        return first
+    second = make_split(first.train, groups, fraction=wanted / len(first.train), seed=seed)
+    return Split(second.train, first.val, second.val)
 
 
 def make_split(tiles: Sequence[str], groups: Sequence[Sequence[str]], *, fraction: float, seed: int) -> Split:
@@ -50,7 +77,10 @@ def make_split(tiles: Sequence[str], groups: Sequence[Sequence[str]], *, fractio
 
 
 def write_split(split: Split, folder: Path, *, comment: str) -> None:
-    """Write both lists into a folder, a stem a line, as ``mapgan train --exclude`` reads them."""
+    """Write the lists into a folder, a stem a line, as ``mapgan train --exclude`` reads them."""
     folder.mkdir(parents=True, exist_ok=True)
-    for file, tiles in ((TRAIN_FILE, split.train), (VAL_FILE, split.val)):
+    lists = {TRAIN_FILE: split.train, VAL_FILE: split.val}
+    if split.test:
+        lists[TEST_FILE] = split.test
+    for file, tiles in lists.items():
         (folder / file).write_text("\n".join([f"# {comment}", *tiles]) + "\n", encoding="utf-8")

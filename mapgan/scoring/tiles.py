@@ -145,8 +145,8 @@ def open_tiles(
 
     Args:
         data: folder, zip or tar, in pairs or not.
-        tiles: list of held-out tiles of the training split; None takes the set's ``val`` or ``test``,
-            else those that ``run`` held out by itself.
+        tiles: list of held-out tiles of the training split; None takes those of the split that ``run``
+            was given, else the set's ``val`` or ``test``, else what ``run`` held out by itself.
         run: the run that is measured, if it is one.
         a_side: the half of a side-by-side picture that is A.
         limit: at most so many tiles; 0 takes all.
@@ -157,12 +157,12 @@ def open_tiles(
     """
     with opened(data) as root:
         split = validation_split(root)
+        made = holdout.read(run) if run is not None and (run / holdout.FILE).is_file() else None
         if tiles is not None:
             yield TileSource(root, tiles.name, read_stems(tiles), "train", a_side, limit, skip_broken)
-        elif split is not None:
+        elif split is not None and not (made is not None and made.given):
             yield TileSource(root, split, None, split, a_side, limit, skip_broken)
-        elif run is not None and (run / holdout.FILE).is_file():
-            made = holdout.read(run)
+        elif made is not None:
             stems = [*dict.fromkeys([*made.side("A")[1], *made.side("B")[1]])]
             yield TileSource(root, holdout.FILE, stems, "train", a_side, limit, skip_broken)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +189,7 @@ def test_a_run_brings_its_own_tiles(maps: Path, cycle_run: Path, tmp_path: Path)
     run = shutil.copytree(cycle_run, tmp_path / "own")
     config = TrainConfig.from_dict({**SMALL.to_dict(), "validation_share": 0.25})
     split = holdout._make({holdout.PAIRS: [str(n) for n in range(1, 9)]}, lambda _: [], config)
-    holdout._write(split, run)
+    holdout.write(split, run)
     result = evaluate(run, "--data", maps, "--checkpoint", "2")
     assert result.exit_code == 0, result.output
     assert f"{len(split.val[holdout.PAIRS])} tiles of split.json" in result.output
@@ -201,11 +202,14 @@ def test_a_run_brings_its_own_tiles(maps: Path, cycle_run: Path, tmp_path: Path)
     assert not (run / "checkpoints/step-00000004/metrics.json").exists()
     kept.write_text("{}")
     data = tmp_path / "data"
-    write_maps(data / "train", 3, side=32)
+    write_maps(data / "train", 8, side=32)
     write_maps(data / "val", 4, side=32, seed=1)
     result = evaluate(run, "--data", data, "--checkpoint", "2", "--direction", "sat2map")
     assert "4 tiles of val" in result.output
     assert kept.read_text() == "{}"
+    holdout.write(replace(split, given=True), run)  # then val/ was not what it was judged on
+    result = evaluate(run, "--data", data, "--checkpoint", "2", "--direction", "sat2map")
+    assert "2 tiles of split.json" in result.output
 
 
 def test_unpaired_pictures_have_measures_of_sets(cycle_run: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image, ImageDraw
 
+from mapgan import holdout
 from mapgan.cli import main
 from mapgan.datasets import DatasetError, find_pairs, read_stems
 from mapgan.doctor.examine import examine
@@ -224,6 +225,8 @@ def test_the_split_is_what_exclude_reads(tmp_path: Path) -> None:
     assert "9" not in {*train, *lists[0]}
     assert ("left" in train) == ("right" in train)
     assert len(find_pairs(tmp_path, exclude=lists[0])) == 24
+    made = holdout.read(tmp_path / "one")
+    assert (made.given, made.side("A")) == (True, (train, lists[0]))
 
 
 @pytest.mark.parametrize("side", [20, 32, 40, 66])
@@ -298,7 +301,13 @@ def test_two_domains_are_examined_apart(tmp_path: Path) -> None:
         ("unreadable", ("trainA/a3",)), ("blank", ("trainB/b5",)), ("duplicate", ("trainB/b11", "trainB/b7")),
     }  # fmt: skip
     assert not named(report, "unpaired")
-    assert run(tmp_path, "--split", tmp_path / "lists").exit_code == 1
+    assert (
+        run(tmp_path, "--split", tmp_path / "lists", "--fraction", "0.2").exit_code == 1
+    )  # of the broken one
+    made = holdout.read(tmp_path / "lists")
+    assert {name: len(side) for name, side in made.val.items()} == {"A": 2, "B": 2}
+    assert "a3" not in {*made.train["A"], *made.val["A"]}
+    assert ("b11" in made.val["B"]) == ("b7" in made.val["B"])
 
 
 def test_an_archive_of_two_folders(tmp_path: Path) -> None:
