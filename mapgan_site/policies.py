@@ -131,6 +131,11 @@ def celery(*, reconcile_seconds: float) -> dict[str, Any]:
                 # ticks that nobody took in time are dropped instead of piling up
                 "options": {"queue": "maintenance", "expires": reconcile_seconds},
             },
+            "advance-sweeps": {
+                "task": "training_jobs.advance_sweeps",
+                "schedule": reconcile_seconds,
+                "options": {"queue": "maintenance", "expires": reconcile_seconds},
+            },
             "sweep-orphans": {
                 "task": "translator.sweep_orphans",
                 "schedule": 3600.0,

@@ -8,6 +8,8 @@ from jobs.runner import run_job
 from training_jobs import worker
 from training_jobs.models import DatasetVersion, Publication, TrainingRun
 from training_jobs.services import uploads_sweep
+from training_jobs.services.sweeping import sweeps_advance
+from training_jobs.services.sweeps import ADVANCE_TASK, sweep_hear
 
 
 @shared_task(name=DatasetVersion.TASK_NAME, ignore_result=True)
@@ -21,12 +23,19 @@ def examine(job_id: str) -> None:
 def train(job_id: str) -> None:
     """Run one attempt at a training run, if it is to be had."""
     run_job(model=TrainingRun, job_id=job_id, work=worker.train, transient=worker.TRANSIENT)
+    sweep_hear(run_id=job_id)
 
 
 @shared_task(name=Publication.TASK_NAME, ignore_result=True)
 def publish(job_id: str) -> None:
     """Run one attempt at publishing a checkpoint, if it is to be had."""
     run_job(model=Publication, job_id=job_id, work=worker.publish, transient=worker.TRANSIENT)
+
+
+@shared_task(name=ADVANCE_TASK, ignore_result=True)
+def advance_sweeps() -> None:
+    """Launch the next runs of every sweep; beat sends it every few seconds, and so does a run that ends."""
+    sweeps_advance()
 
 
 @shared_task(name="training_jobs.sweep_uploads", ignore_result=True)

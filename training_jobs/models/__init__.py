@@ -3,6 +3,7 @@
 from training_jobs.models.datasets import Dataset, DatasetSource, DatasetVersion, Side
 from training_jobs.models.publications import Publication
 from training_jobs.models.runs import Checkpoint, CurveChunk, RunNote, TrainingRun, Wish
+from training_jobs.models.sweeps import Method, Pruner, Sweep, SweepNote, SweepState, Trial
 from training_jobs.models.uploads import Upload, UploadChunk
 
 __all__ = [
@@ -11,10 +12,16 @@ __all__ = [
     "Dataset",
     "DatasetSource",
     "DatasetVersion",
+    "Method",
+    "Pruner",
     "Publication",
     "RunNote",
     "Side",
+    "Sweep",
+    "SweepNote",
+    "SweepState",
     "TrainingRun",
+    "Trial",
     "Upload",
     "UploadChunk",
     "Wish",

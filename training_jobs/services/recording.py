@@ -19,7 +19,7 @@ from django.db.models import F
 from jobs import lifecycle
 from jobs.errors import LeaseLost
 from training_jobs import curves
-from training_jobs.models import Checkpoint, CurveChunk, RunNote, TrainingRun
+from training_jobs.models import Checkpoint, CurveChunk, RunNote, TrainingRun, Trial
 from translator.storage import remove
 
 NOTE_LIMIT = 2_000  # characters of one line of a run's story
@@ -126,6 +126,10 @@ def checkpoint_measured(*, run: TrainingRun, attempt: int, step: int, measures: 
     """What a checkpoint scored on the held-out tiles, by direction."""
     with _owned(run, attempt):
         run.checkpoints.filter(step=step).update(measures=dict(measures))
+        # A sweep's pruner compares every step, also of checkpoints that retention lets go.
+        for trial in Trial.objects.filter(run=run):
+            reports = {**trial.reports, str(step): {"directions": measures.get("directions", {})}}
+            Trial.objects.filter(pk=trial.pk).update(reports=reports)
 
 
 def checkpoint_drawn(*, run: TrainingRun, attempt: int, step: int, sheets: Mapping[str, str]) -> None:

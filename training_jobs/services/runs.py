@@ -29,21 +29,18 @@ class RunRefused(Exception):  # noqa: N818 - it names an outcome
 
 def run_start(
     *,
-    by: User,
+    by: User | None,
     name: str,
     dataset_version: DatasetVersion,
     config: TrainConfig,
     cloned_from: TrainingRun | None = None,
 ) -> TrainingRun:
-    """Queue a training.
+    """Queue a training; ``by`` is None when whoever began its sweep has no account any more.
 
     Raises:
         RunRefused: the dataset has not been examined well, or has no pictures to train on.
     """
-    if dataset_version.state != JobState.SUCCEEDED:
-        raise RunRefused("This dataset is not ready to be trained on.", field="dataset_version")
-    if not dataset_version.pairs:
-        raise RunRefused("This dataset has no usable pictures.", field="dataset_version")
+    check_dataset(dataset_version)
     # Which half is A was said when the pictures were brought.
     config = TrainConfig.from_dict({**config.to_dict(), "a_side": dataset_version.a_side})
     with transaction.atomic():
@@ -57,6 +54,18 @@ def run_start(
         _note(run, by, "queued", "Queued.")
         job_enqueue(job=run)
     return run
+
+
+def check_dataset(version: DatasetVersion) -> None:
+    """Whether it can be trained on.
+
+    Raises:
+        RunRefused: it has not been examined well, or has no pictures.
+    """
+    if version.state != JobState.SUCCEEDED:
+        raise RunRefused("This dataset is not ready to be trained on.", field="dataset_version")
+    if not version.pairs:
+        raise RunRefused("This dataset has no usable pictures.", field="dataset_version")
 
 
 def run_pause(*, run: TrainingRun, by: User) -> bool:
@@ -79,6 +88,24 @@ def run_resume(*, run: TrainingRun, by: User) -> bool:
         TrainingRun.objects.filter(pk=run.pk).update(wish="", failed_step=None)
         _note(run, by, "resume", "Asked to go on.")
     run.refresh_from_db()
+    return changed
+
+
+def run_release(*, run: TrainingRun) -> None:
+    """Let a run go on that was paused with its sweep; any other stays as it is."""
+    if job_release(job=run):
+        TrainingRun.objects.filter(pk=run.pk).update(wish="")
+        _note(run, None, "resume", "Goes on with its sweep.")
+    elif TrainingRun.objects.filter(pk=run.pk, state=JobState.QUEUED, wish=Wish.PAUSE).update(wish=""):
+        run.refresh_from_db()
+
+
+def run_again(*, run: TrainingRun) -> bool:
+    """Try a failed run of a sweep again, from its last checkpoint. False when it has not failed."""
+    changed = job_retry(job=run)
+    if changed:
+        TrainingRun.objects.filter(pk=run.pk).update(wish="", failed_step=None)
+        _note(run, None, "resume", "Tried again by its sweep.")
     return changed
 
 
@@ -132,7 +159,7 @@ def run_delete(*, run: TrainingRun) -> None:
         transaction.on_commit(partial(remove, keys))
 
 
-def _note(run: TrainingRun, by: User, kind: str, message: str) -> RunNote:
+def _note(run: TrainingRun, by: User | None, kind: str, message: str) -> RunNote:
     """Who did what: the run's audit trail."""
     fields: dict[str, Any] = {"attempt": run.attempt, "step": run.step}
     return RunNote.objects.create(run=run, by=by, kind=kind, message=message, **fields)
