@@ -89,19 +89,19 @@ def unpromising(
     )
     place = places(told)
     found = []
-    # What is over says first how it was; then those that run, whose last word is what counts.
+    # What is over says first how it was; then those that run.
     for index in sorted(range(len(told)), key=lambda index: (told[index].state == "running", index)):
         each, trial, ends = told[index], study.ask(), False
         for step, key in each.reports.items():
             trial.report(float(place[key]), step)
-            ends = trial.should_prune()
+            ends |= trial.should_prune() and step > judged[index]
         if each.state == "complete" and each.best is not None:
             study.tell(trial, float(place[each.best]))
         elif each.state == "pruned":
             study.tell(trial, state=TrialState.PRUNED)
         elif each.state != "running":
             study.tell(trial, state=TrialState.FAIL)
-        elif ends and max(each.reports, default=0) > judged[index]:
+        elif ends:
             found.append(index)
     return found
 

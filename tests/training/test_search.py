@@ -1,4 +1,4 @@
-"""The space of a sweep: lists and ranges, what makes no sense, and how grid, random and TPE walk through it."""
+"""The space of a sweep: lists and ranges, what makes no sense, and how a search walks through it."""
 
 from __future__ import annotations
 
@@ -65,8 +65,7 @@ def test_what_a_person_types(name: str, text: str, expected: Axis) -> None:
 )
 def test_nonsense_is_refused_in_words(name: str, text: str, words: str) -> None:
     with pytest.raises(SpaceError) as refused:
-        axis = parse(name, text)
-        check_space(preset("draft"), [axis])
+        check_space(preset("draft"), [parse(name, text)])
     assert words in str(refused.value)
 
 
@@ -75,7 +74,7 @@ def test_the_library_has_the_last_word() -> None:
     with pytest.raises(SpaceError, match=r"dropout must be from 0 to 1.*") as refused:
         check_space(base, [Axis(name="dropout", values=(0.5, 1.5)), WIDTH])
     assert refused.value.axis == "dropout"
-    with pytest.raises(SpaceError, match="With steps 50, decay_steps 80: .*longer than the run"):
+    with pytest.raises(SpaceError, match=r"With steps 50, decay_steps 80: .*longer than the run"):
         check_space(base, [Axis(name="steps", values=(50,)), Axis(name="decay_steps", values=(80,))])
     with pytest.raises(SpaceError, match="there twice"):
         check_space(base, [WIDTH, WIDTH])

@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from jobs.models import JobState
-from mapgan.config import ConfigError
+from mapgan.config import ConfigError, TrainConfig
 from training_jobs.models import Method, Pruner, RunNote, Sweep, SweepState, TrainingRun, Trial, Wish
 from training_jobs.search import Axis, Told, Value, configured, grid_point, random_point
 from training_jobs.services.runs import RunRefused, run_again, run_release, run_start
@@ -52,20 +52,25 @@ def sweep_advance(*, sweep: Sweep) -> int:
         if not Sweep.objects.filter(pk=sweep.pk, state=SweepState.RUNNING).update(advanced_at=Now()):
             return 0
         sweep.refresh_from_db()
+        try:
+            config = sweep.settings
+        except ConfigError as error:
+            _stop(sweep, f"This version of the library does not know its settings: {error}.")
+            return 0
         _release(sweep)
         trials = list(sweep.trials.select_related("run"))
         if sweep.pruner != Pruner.NONE:
-            _prune(sweep, trials)
+            _prune(sweep, config, trials)
         if reason := _hopeless(trials[sweep.forgiven :]):
             _stop(sweep, reason)
             return 0
-        return _launch(sweep, trials)
+        return _launch(sweep, config, trials)
 
 
-def _launch(sweep: Sweep, trials: list[Trial]) -> int:
+def _launch(sweep: Sweep, base: TrainConfig, trials: list[Trial]) -> int:
     """The next runs, as many as may be at work at once; the end, when there is nothing more to do."""
     axes = [Axis.from_dict(each) for each in sweep.space]
-    base, launched = sweep.settings, 0
+    launched = 0
     active = sum(_is_active(trial) for trial in trials)
     paused = sum(trial.run is not None and trial.run.is_paused for trial in trials)
     for trial in trials:
@@ -122,14 +127,13 @@ def _next(sweep: Sweep, axes: Sequence[Axis], trials: Sequence[Trial]) -> dict[s
     return random_point(axes, number, seed=sweep.seed, tried=tried)
 
 
-def _prune(sweep: Sweep, trials: Sequence[Trial]) -> None:
+def _prune(sweep: Sweep, config: TrainConfig, trials: Sequence[Trial]) -> None:
     """End running trials that are behind, where one of them has new figures."""
     running = [trial for trial in trials if trial.run is not None and trial.run.state == JobState.RUNNING]
     if not any(_last(trial) > trial.judged_step and trial.pruned_step is None for trial in running):
         return
     from training_jobs import optuna_search
 
-    config = sweep.settings
     ends = optuna_search.unpromising(
         _told(sweep, trials),
         [trial.judged_step for trial in trials],
