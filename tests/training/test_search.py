@@ -111,7 +111,7 @@ def test_random_points_are_the_same_again_and_never_twice() -> None:
         assert point == random_point(axes, number, seed=7, tried=tried)
         assert point != random_point(axes, number, seed=8, tried=tried)
         configured(preset("draft"), point)
-        assert 1e-5 <= point["learning_rate"] <= 1e-3
+        assert 1e-5 <= float(point["learning_rate"]) <= 1e-3
         tried.append(point)
     assert len({each["learning_rate"] for each in tried}) == 29
     small = [random_point([WIDTH], n, seed=0, tried=[{"generator_width": 8}]) for n in range(20)]
