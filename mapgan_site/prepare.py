@@ -27,7 +27,7 @@ def prepare(say: Say) -> str | None:
     _make_folders()
     say("Bringing the database up to date")
     call_command("migrate", interactive=False, verbosity=0)
-    if _static_files_changed():
+    if not settings.STATIC_COLLECTED and _static_files_changed():
         say("Collecting static files")
         call_command("collectstatic", interactive=False, verbosity=0, clear=True)
         _static_stamp().write_text(_static_digest())
@@ -40,7 +40,9 @@ def prepare(say: Say) -> str | None:
 def _make_folders() -> None:
     settings.VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.VAR_DIR.chmod(0o700)  # passwords' hashes and private pictures are in it
-    folders = [settings.VAR_DIR / "log", settings.STATIC_ROOT]
+    folders = [settings.VAR_DIR / "log"]
+    if not settings.STATIC_COLLECTED:
+        folders.append(settings.STATIC_ROOT)
     if settings.STORAGE == "local":
         folders.append(settings.MEDIA_ROOT)
     for folder in folders:

@@ -156,7 +156,8 @@ STORAGES: dict[str, dict[str, Any]] = {
 GENERATORS_DIR = BASE_DIR / "generators"
 SAMPLES_DIR = BASE_DIR / "samples"
 STATIC_URL = "static/"
-STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT = env.path("MAPGAN_STATIC_DIR", VAR_DIR / "static")
+STATIC_COLLECTED = STATIC_ROOT != VAR_DIR / "static"  # beforehand, as the images' are
 STATICFILES_DIRS = [BASE_DIR / "static", ("samples", SAMPLES_DIR)]
 WHITENOISE_MANIFEST_STRICT = True
 

@@ -26,6 +26,7 @@ LINTERS: dict[str, list[str]] = {
     "import contracts": ["lint-imports"],
     "templates (djlint)": ["djlint", "--lint", "--quiet", "templates"],
     "templates (djade)": ["djade", "--check", "--target-version", "5.2", *templates()],
+    "images (hadolint)": ["hadolint", "--failure-threshold", "info", "Dockerfile"],
     "sizes and hosts": ["python", "scripts/check_repository.py"],
 }
 
