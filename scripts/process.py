@@ -7,7 +7,7 @@
 - ``beat``: the clock; one is enough, a second one does no harm
 - ``prepare``: tables, static files, the admin, the bundled generators; once before the others, and it ends
 
-SIGTERM stops each in good order. Never set REMAP_SIGTERM: with the solo pool a remapped signal loses the task.
+SIGTERM stops each in good order. Never set REMAP_SIGTERM: with the solo pool a remapped signal loses a task.
 """
 
 from __future__ import annotations
