@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import models, router, transaction
-from django.db.models import ExpressionWrapper, F, Q
+from django.db.models import Exists, ExpressionWrapper, F, Q
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
 from jobs.errors import JobStopped, LeaseLost
-from jobs.models import Job, JobState
+from jobs.models import Job, JobState, QueuePause
 
 J = TypeVar("J", bound=Job)
 
@@ -34,14 +34,18 @@ def _owned(model: type[Job], job_id: uuid.UUID | str, attempt: int) -> models.Qu
 
 
 def claim(model: type[J], job_id: uuid.UUID | str, worker: str) -> J | None:
-    """Take the job for this worker; None when it is not to be had (taken, finished, cancelled, not due)."""
+    """Take the job for this worker; None when it is not to be had.
+
+    It may be taken, finished, cancelled or not due, or its queue may be paused: then it keeps waiting.
+    """
+    paused = QueuePause.objects.filter(queue=model.QUEUE, resumed_at=None)
     free = Q(state=JobState.QUEUED) & (Q(not_before=None) | Q(not_before__lte=Now()))
     abandoned = Q(state=JobState.RUNNING, lease_expires_at__lt=Now())
     # One transaction, so that the row read back is the one this call claimed.
     with transaction.atomic(using=router.db_for_write(model)):
         claimed = (
             model._default_manager.filter(free | abandoned, pk=job_id, cancel_requested=False)
-            .filter(attempt__lt=F("max_attempts"))
+            .filter(~Exists(paused), attempt__lt=F("max_attempts"))
             .update(
                 state=JobState.RUNNING,
                 attempt=F("attempt") + 1,

@@ -144,3 +144,52 @@ class Job(models.Model):
         if self.started_at is None:
             return None
         return max((self.finished_at or timezone.now()) - self.started_at, timedelta(0))
+
+
+class QueuePause(models.Model):
+    """Workers take nothing from a queue while its newest pause is not over. The rows are the audit trail."""
+
+    id = models.BigAutoField(primary_key=True)
+    queue = models.CharField(max_length=40)
+    reason = models.CharField(max_length=200, blank=True, help_text="Shown to people whose work waits.")
+    paused_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    paused_at = models.DateTimeField(default=timezone.now)
+    resumed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    resumed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["queue"], condition=models.Q(resumed_at=None), name="jobs_queue_paused_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.queue}, {'paused' if self.resumed_at is None else 'paused and resumed'}"
+
+
+class Worker(models.Model):
+    """A process that works, by its own word: it signs this row every few seconds (`jobs.workers`).
+
+    The name is what `Job.worker` holds of the jobs it claimed. Who stops in good order takes the row along.
+    """
+
+    name = models.CharField(primary_key=True, max_length=120, help_text="Host and process.")
+    role = models.CharField(max_length=40, help_text="Its queues in words, or beat.")
+    queues = models.JSONField(default=list, blank=True)
+    hostname = models.CharField(max_length=100)
+    version = models.CharField(max_length=60, blank=True)
+    device = models.CharField(max_length=200, blank=True, help_text="The machine's processor and GPUs.")
+    started_at = models.DateTimeField()
+    heartbeat_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["role", "name"]
+
+    def __str__(self) -> str:
+        return self.name

@@ -15,6 +15,7 @@ from django.utils import timezone
 from jobs.lifecycle import NEVER, from_now
 from jobs.models import Job, JobState, default_max_attempts
 from jobs.publishing import messages_waiting, publish
+from jobs.selectors import queue_pause_of
 
 logger = logging.getLogger(__name__)
 
@@ -146,8 +147,8 @@ def _publish_forgotten(model: type[Job]) -> int:
     unheard = Q(published_at=None) | Q(published_at__lt=from_now(-settings.JOB_REPUBLISH_SECONDS))
     due = Q(not_before=None) | Q(not_before__lte=Now())
     forgotten = queued.filter(unheard, due).order_by("queued_at", "id").values_list("pk", flat=True)
-    if not forgotten.exists():
-        return 0
+    if not forgotten.exists() or queue_pause_of(model.QUEUE):
+        return 0  # nobody would take them from a paused queue
     messages = messages_waiting(model.QUEUE)
     if messages is None:
         return 0  # the broker is down: the next reconcile tries again

@@ -25,6 +25,7 @@ env = Env(read_environment(BASE_DIR / ".env"))
 PRODUCTION = env.choice("MAPGAN_ENV", ("local", "production"), default="local") == "production"
 DEBUG = env.boolean("MAPGAN_DEBUG", default=False)
 VAR_DIR = env.path("MAPGAN_VAR_DIR", BASE_DIR / "var")
+BUILD = env.text("MAPGAN_BUILD")  # an image's tag, shown beside the version
 
 SECRET_KEY = env.secret("MAPGAN_SECRET_KEY")
 SECRET_KEY_FALLBACKS = [key for key in [env.secret("MAPGAN_SECRET_KEY_PREVIOUS")] if key]

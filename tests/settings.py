@@ -26,8 +26,9 @@ if _database_url:
     os.environ["DATABASE_URL"] = _database_url
 
 from mapgan_site.settings import *  # noqa: E402, F403
-from mapgan_site.settings import DATABASES, STORAGES  # noqa: E402
+from mapgan_site.settings import DATABASES, INSTALLED_APPS, STORAGES  # noqa: E402
 
+INSTALLED_APPS.append("tests.jobs.apps.ChoresConfig")
 if not _database_url:
     # A file, not memory: threads of one test then get real connections and real locks.
     DATABASES["default"]["TEST"] = {"NAME": _folder / "test.sqlite3"}

@@ -13,7 +13,7 @@ from jobs.models import Job
 
 
 class Chore(Job):
-    """The smallest concrete job. The app ``jobs`` has no migrations, so the test database makes its table."""
+    """The smallest concrete job, in an app of the tests' own that has no migrations."""
 
     TASK_NAME: ClassVar[str] = "tests.chore"
     QUEUE: ClassVar[str] = "chores"
@@ -21,7 +21,7 @@ class Chore(Job):
     result = models.CharField(max_length=40, blank=True)
 
     class Meta(Job.Meta):
-        app_label = "jobs"
+        app_label = "chores"
 
 
 @pytest.fixture

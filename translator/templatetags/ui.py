@@ -9,6 +9,8 @@ from django import template
 from django.core.paginator import Page
 from django.templatetags.static import static
 
+from jobs.models import QueuePause
+from jobs.selectors import queue_pause_of
 from translator.models import Direction
 
 register = template.Library()
@@ -71,6 +73,12 @@ def place_name(stem: str) -> str:
 def sample_address(name: str) -> str:
     """Where a sample map's picture is."""
     return static(f"samples/{name}.png")
+
+
+@register.inclusion_tag("components/queue_paused.html")
+def queue_notice(queue: str) -> dict[str, QueuePause | None]:
+    """Tell people whose work waits that the operator has paused this queue; nothing when it is not."""
+    return {"pause": queue_pause_of(queue)}
 
 
 @register.inclusion_tag("components/pager.html", takes_context=True)

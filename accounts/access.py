@@ -1,0 +1,41 @@
+"""Who may open a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.views.decorators.cache import never_cache
+
+from accounts.models import User
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+
+
+def is_staff(user: User | AnonymousUser) -> bool:
+    """Whether this person runs the site."""
+    return bool(user.is_active and user.is_staff)
+
+
+def staff_only(view: View[P]) -> View[P]:
+    """404 for anybody else, signed in or not: nobody learns that there is something. Kept by no cache."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        if not is_staff(request.user):
+            raise Http404
+        return view(request, *args, **kwargs)
+
+    return never_cache(wrapped)
+
+
+def staff_of(request: HttpRequest) -> User:
+    """The person, whom `staff_only` has let in."""
+    if not isinstance(request.user, User):
+        raise Http404
+    return request.user
