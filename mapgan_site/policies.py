@@ -105,6 +105,8 @@ def celery(*, reconcile_seconds: float) -> dict[str, Any]:
             "translator.*": {"queue": "maintenance"},
             "training_jobs.examine": {"queue": "data"},
             "training_jobs.publish": {"queue": "data"},
+            "training_jobs.draw_timelapse": {"queue": "data"},
+            "training_jobs.evaluate": {"queue": "evaluate"},
             "training_jobs.train": {"queue": "train"},
             "training_jobs.*": {"queue": "maintenance"},
             "jobs.*": {"queue": "maintenance"},

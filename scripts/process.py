@@ -19,6 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 WORKERS = {"translate": "INFO", "data": "INFO", "train": "INFO", "maintenance": "WARNING"}
+QUEUES = {"data": "data,evaluate"}
+"""What a worker takes from beside the queue of its name; in turns, so that a long one blocks no other."""
 ROLES = ("web", *WORKERS, "beat", "prepare")
 
 
@@ -47,7 +49,18 @@ def celery(*arguments: str) -> None:
 def worker(queue: str) -> None:
     """A Celery worker. The solo pool: one job at a time is what one GPU or a small CPU can do."""
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    celery("worker", "-P", "solo", "-Q", queue, "-n", f"{queue}@%h", *quiet, "--loglevel", WORKERS[queue])
+    celery(
+        "worker",
+        "-P",
+        "solo",
+        "-Q",
+        QUEUES.get(queue, queue),
+        "-n",
+        f"{queue}@%h",
+        *quiet,
+        "--loglevel",
+        WORKERS[queue],
+    )
 
 
 def prepare() -> None:

@@ -19,5 +19,6 @@ class TrainingJobsConfig(AppConfig):
         columns = ("archive", "report", "sheet_a", "sheet_b", "sheet_problems")
         orphans_watch(DATASETS, DatasetVersion, columns)
         orphans_watch(CHECKPOINTS, Checkpoint, ("files",))
-        # a run's samples are named by its checkpoints
-        orphans_watch(RUNS, TrainingRun, ("files", "checkpoints__sheets"))
+        # a run's samples and time-lapses are named by rows of their own
+        drawn = ("checkpoints__sheets", "checkpoints__thumbnails", "timelapses__file")
+        orphans_watch(RUNS, TrainingRun, ("files", *drawn))

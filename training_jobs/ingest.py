@@ -59,7 +59,6 @@ class Ingest:
             "sample": self._sample,
             "evaluation": self._evaluation,
             "baselines": self._baselines,
-            "removed": self._removed,
             "alarm": self._alarm,
             "alarm_cleared": self._alarm_cleared,
             "warning": self._warning,
@@ -179,9 +178,6 @@ class Ingest:
 
     def _baselines(self, event: dict[str, Any]) -> None:
         self._record(baselines={"tiles": event["tiles"], "directions": event["directions"]})
-
-    def _removed(self, event: dict[str, Any]) -> None:
-        recording.checkpoint_retired(run=self._run, attempt=self._attempt.number, step=int(event["step"]))
 
     def _alarm(self, event: dict[str, Any]) -> None:
         self._alarms[_of(event)] = {

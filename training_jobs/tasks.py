@@ -6,7 +6,7 @@ from celery import shared_task
 
 from jobs.runner import run_job
 from training_jobs import worker
-from training_jobs.models import DatasetVersion, Publication, TrainingRun
+from training_jobs.models import DatasetVersion, Evaluation, Publication, TimeLapse, TrainingRun
 from training_jobs.services import uploads_sweep
 from training_jobs.services.sweeping import sweeps_advance
 from training_jobs.services.sweeps import ADVANCE_TASK, sweep_hear
@@ -36,6 +36,18 @@ def publish(job_id: str) -> None:
 def advance_sweeps() -> None:
     """Launch the next runs of every sweep; beat sends it every few seconds, and so does a run that ends."""
     sweeps_advance()
+
+
+@shared_task(name=Evaluation.TASK_NAME, ignore_result=True)
+def evaluate(job_id: str) -> None:
+    """Run one attempt at measuring a checkpoint, if it is to be had."""
+    run_job(model=Evaluation, job_id=job_id, work=worker.evaluate, transient=worker.TRANSIENT)
+
+
+@shared_task(name=TimeLapse.TASK_NAME, ignore_result=True)
+def draw_timelapse(job_id: str) -> None:
+    """Run one attempt at drawing a time-lapse, if it is to be had."""
+    run_job(model=TimeLapse, job_id=job_id, work=worker.lapse, transient=worker.TRANSIENT)
 
 
 @shared_task(name="training_jobs.sweep_uploads", ignore_result=True)

@@ -46,6 +46,10 @@ class Generator(models.Model):
     version = models.PositiveIntegerField()
     title = models.CharField(max_length=120)
     description = models.TextField(blank=True)
+    limits = models.TextField(blank=True, help_text="What it is not good at.")
+    attribution = models.CharField(
+        max_length=200, blank=True, help_text="Whom its training data is owed to, if not as the card says."
+    )
     direction = models.CharField(max_length=7, choices=Direction.choices)
     state = models.CharField(max_length=9, choices=GeneratorState.choices, default=GeneratorState.TRIAL)
     card = models.JSONField(default=dict, help_text="What the file says of itself.")

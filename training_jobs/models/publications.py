@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.urls import reverse
 
 from jobs.models import Job, JobState
 from training_jobs.models.runs import Checkpoint
@@ -34,13 +35,23 @@ class Publication(Job):
         help_text="The same name makes a new version of the same generator.",
     )
     title = models.CharField(max_length=120, help_text="What people see.")
-    description = models.TextField(blank=True)
+    description = models.TextField(blank=True, max_length=4000)
+    limits = models.TextField(
+        blank=True, max_length=4000, help_text="What it is not good at: other regions, zooms, seasons."
+    )
+    attribution = models.CharField(
+        max_length=200, blank=True, help_text="Whom the pictures it learnt from are owed to."
+    )
     everyone = models.BooleanField(default=False, help_text="Offer it to everybody; else to staff, on trial.")
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="publications"
     )
     generator = models.ForeignKey(
         Generator, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+
+    parity = models.JSONField(
+        default=dict, blank=True, help_text="How far the file is from its network, in levels of 255."
     )
 
     class Meta(Job.Meta):
@@ -55,6 +66,10 @@ class Publication(Job):
 
     def __str__(self) -> str:
         return f"{self.title} ({self.state})"
+
+    def get_absolute_url(self) -> str:
+        """Its page."""
+        return reverse("training:publication", args=[self.pk])
 
     @property
     def is_published(self) -> bool:

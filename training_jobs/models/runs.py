@@ -164,6 +164,7 @@ class Checkpoint(models.Model):
     attempt = models.PositiveIntegerField(help_text="Of the run, that wrote it.")
     files = models.JSONField(default=dict, help_text="Name -> {key, bytes, sha256}.")
     sheets = models.JSONField(default=dict, blank=True, help_text="Direction -> key of the drawn samples.")
+    thumbnails = models.JSONField(default=dict, blank=True, help_text="Direction -> key of a small strip.")
     size_bytes = models.PositiveBigIntegerField()
     weights_sha256 = models.CharField(max_length=64)
     measures = models.JSONField(default=dict, blank=True, help_text="By direction; empty until measured.")
@@ -184,4 +185,5 @@ class Checkpoint(models.Model):
     def storage_keys(self) -> list[str]:
         """Every stored object this row refers to."""
         files: dict[str, Any] = self.files
-        return [each["key"] for each in files.values()] + list(self.sheets.values())
+        keys = [each["key"] for each in files.values()]
+        return [*keys, *self.sheets.values(), *self.thumbnails.values()]

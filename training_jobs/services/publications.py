@@ -1,17 +1,21 @@
-"""Writes on publications."""
+"""Writes on publications, and on the generators that came of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from accounts.models import User
-from jobs.services import job_enqueue
+from jobs.services import job_cancel, job_enqueue, job_retry
 from training_jobs.models import Checkpoint, Publication, RunNote
 from training_jobs.services.runs import RunRefused
-from translator.models import Direction
+from translator.models import Direction, Generator, GeneratorState
+from translator.services import CardText, generator_describe, generator_set_state
+
+NAME_LIMIT = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +26,8 @@ class Offer:
     name: str
     title: str
     description: str = ""
+    limits: str = ""
+    attribution: str = ""
     everyone: bool = False
 
 
@@ -36,24 +42,115 @@ def publication_request(*, checkpoint: Checkpoint, by: User, offer: Offer) -> Pu
     Raises:
         RunRefused: it did not learn this direction, or the name or title is not acceptable.
     """
+    return publications_request(checkpoint=checkpoint, by=by, offers=[offer])[0]
+
+
+def both_directions(offer: Offer, directions: Sequence[str]) -> list[Offer]:
+    """One offer for each direction, under names of their own: a name has one direction for ever."""
+    return [
+        replace(offer, direction=each, name=f"{offer.name[: NAME_LIMIT - len(each) - 1]}-{each}")
+        for each in directions
+    ]
+
+
+def publications_request(*, checkpoint: Checkpoint, by: User, offers: Sequence[Offer]) -> list[Publication]:
+    """Several directions of a checkpoint in one action: all of them are asked for, or none.
+
+    Raises:
+        RunRefused: as `publication_request`.
+    """
+    rows = [_checked(checkpoint, by, offer) for offer in offers]
+    with transaction.atomic():
+        for row in rows:
+            row.save(force_insert=True)
+            direction = Direction(row.direction).label.lower()
+            RunNote.objects.create(
+                run=checkpoint.run,
+                by=by,
+                attempt=checkpoint.attempt,
+                step=checkpoint.step,
+                kind="publish",
+                message=f"Asked to publish step {checkpoint.step:,}, {direction}, as {row.title}.",
+            )
+            job_enqueue(job=row)
+    return rows
+
+
+def publication_cancel(*, publication: Publication) -> bool:
+    """Stop it. False when it had finished already."""
+    return job_cancel(job=publication)
+
+
+def publication_retry(*, publication: Publication) -> bool:
+    """Try a failed or cancelled one again. False in any other state, or when its checkpoint is gone."""
+    return publication.checkpoint_id is not None and job_retry(job=publication)
+
+
+def publication_describe(*, publication: Publication, text: CardText) -> None:
+    """Change what its card says, before it is a generator or after.
+
+    Raises:
+        RunRefused: a text is missing or too long.
+    """
+    row = publication
+    for name, value in vars(text).items():
+        setattr(row, name, value)
+    _clean(row)
+    with transaction.atomic():
+        row.save(update_fields=list(vars(text)))
+        row.refresh_from_db(fields=["generator"])
+        if row.generator is not None:
+            generator_describe(generator=row.generator, text=text)
+
+
+def publication_offer(*, publication: Publication, by: User, state: GeneratorState) -> None:
+    """Who is offered its generator: staff on trial, everybody, nobody any more.
+
+    Offering an earlier version to everybody again is how one rolls back: the one before retires.
+
+    Raises:
+        RunRefused: it has not become a generator.
+    """
+    if publication.generator is None:
+        raise RunRefused("It has not become a generator yet.")
+    generator_offer(generator=publication.generator, by=by, state=state)
+
+
+def generator_offer(*, generator: Generator, by: User, state: GeneratorState) -> None:
+    """The same for any version of a generator, also one that no training of this site made."""
+    generator_set_state(generator=generator, state=state)
+    publication = Publication.objects.filter(generator=generator, checkpoint__isnull=False).first()
+    if publication is not None and publication.checkpoint is not None:
+        words = {
+            GeneratorState.PUBLISHED: "Offered to everybody",
+            GeneratorState.TRIAL: "Offered to staff, on trial",
+            GeneratorState.RETIRED: "Retired",
+        }
+        RunNote.objects.create(
+            run=publication.checkpoint.run,
+            by=by,
+            attempt=publication.checkpoint.attempt,
+            step=publication.checkpoint.step,
+            kind="offer",
+            message=f"{words[state]}: {generator}.",
+        )
+
+
+def _checked(checkpoint: Checkpoint, by: User, offer: Offer) -> Publication:
     if offer.direction not in directions_of(checkpoint):
         raise RunRefused("This run does not learn that direction.", field="direction")
     row = Publication(checkpoint=checkpoint, created_by=by, **vars(offer))
+    _clean(row)
+    other = Generator.objects.filter(name=offer.name).exclude(direction=offer.direction).first()
+    if other is not None:
+        message = f"{offer.name} is a generator of the other direction. Choose another short name."
+        raise RunRefused(message, field="name")
+    return row
+
+
+def _clean(row: Publication) -> None:
     try:
-        row.clean_fields(exclude=["created_by", "checkpoint", "generator"])
+        row.clean_fields(exclude=["created_by", "checkpoint", "generator", "parity"])
     except ValidationError as error:
         field, messages = next(iter(error.message_dict.items()))
         raise RunRefused(messages[0], field=field) from error
-    with transaction.atomic():
-        row.save(force_insert=True)
-        RunNote.objects.create(
-            run=checkpoint.run,
-            by=by,
-            attempt=checkpoint.attempt,
-            step=checkpoint.step,
-            kind="publish",
-            message=f"Asked to publish step {checkpoint.step:,}, {Direction(offer.direction).label.lower()}, "
-            f"as {offer.title}.",
-        )
-        job_enqueue(job=row)
-    return row

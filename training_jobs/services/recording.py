@@ -18,8 +18,10 @@ from django.db.models import F
 
 from jobs import lifecycle
 from jobs.errors import LeaseLost
+from jobs.models import ACTIVE_STATES
 from training_jobs import curves
-from training_jobs.models import Checkpoint, CurveChunk, RunNote, TrainingRun, Trial
+from training_jobs.models import Checkpoint, CurveChunk, Publication, RunNote, TrainingRun, Trial
+from training_jobs.retention import spare
 from translator.storage import remove
 
 NOTE_LIMIT = 2_000  # characters of one line of a run's story
@@ -109,9 +111,11 @@ def checkpoint_record(
 ) -> Checkpoint:
     """A checkpoint whose files are stored. An earlier attempt's of this step gives way: it is the same."""
     with _owned(run, attempt):
+        pinned = False
         for old in run.checkpoints.filter(step=step):
+            pinned = pinned or old.pinned
             _drop(old)
-        return Checkpoint.objects.create(
+        checkpoint = Checkpoint.objects.create(
             pk=checkpoint_id,
             run=run,
             step=step,
@@ -119,7 +123,10 @@ def checkpoint_record(
             files=dict(files),
             size_bytes=sum(int(each["bytes"]) for each in files.values()),
             weights_sha256=weights_sha256,
+            pinned=pinned,
         )
+        _let_go(run)
+        return checkpoint
 
 
 def checkpoint_measured(*, run: TrainingRun, attempt: int, step: int, measures: Mapping[str, Any]) -> None:
@@ -130,18 +137,30 @@ def checkpoint_measured(*, run: TrainingRun, attempt: int, step: int, measures: 
         for trial in Trial.objects.filter(run=run):
             reports = {**trial.reports, str(step): {"directions": measures.get("directions", {})}}
             Trial.objects.filter(pk=trial.pk).update(reports=reports)
+        _let_go(run)
 
 
-def checkpoint_drawn(*, run: TrainingRun, attempt: int, step: int, sheets: Mapping[str, str]) -> None:
-    """Keys of the samples that a checkpoint drew, by direction."""
+def checkpoint_drawn(
+    *, run: TrainingRun, attempt: int, step: int, sheets: Mapping[str, str], thumbnails: Mapping[str, str]
+) -> None:
+    """Keys of the samples that a checkpoint drew and of their thumbnails, by direction.
+
+    Those that an earlier attempt drew of it give way.
+    """
     with _owned(run, attempt):
-        run.checkpoints.filter(step=step).update(sheets=dict(sheets))
+        for old in run.checkpoints.filter(step=step):
+            replaced = [*old.sheets.values(), *old.thumbnails.values()]
+            transaction.on_commit(partial(remove, replaced))
+        run.checkpoints.filter(step=step).update(sheets=dict(sheets), thumbnails=dict(thumbnails))
 
 
-def checkpoint_retired(*, run: TrainingRun, attempt: int, step: int) -> None:
-    """Retention let it go: its files and its row, unless a person pinned it."""
-    with _owned(run, attempt):
-        for old in run.checkpoints.filter(step=step, pinned=False):
+def _let_go(run: TrainingRun) -> None:
+    """Drop what the run's retention, as it is now, does not keep. Never what is being published."""
+    row = TrainingRun.objects.get(pk=run.pk)  # people change it meanwhile
+    busy = Publication.objects.filter(checkpoint__run=run, state__in=ACTIVE_STATES)
+    being_published = set(busy.values_list("checkpoint_id", flat=True))
+    for old in spare(row):
+        if old.pk not in being_published:
             _drop(old)
 
 

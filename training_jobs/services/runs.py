@@ -155,6 +155,7 @@ def run_delete(*, run: TrainingRun) -> None:
         if row is None:
             return
         keys = row.storage_keys + [key for each in row.checkpoints.all() for key in each.storage_keys]
+        keys += [key for key in row.timelapses.values_list("file", flat=True) if key]
         row.delete()
         transaction.on_commit(partial(remove, keys))
 

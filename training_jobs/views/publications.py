@@ -30,7 +30,7 @@ def new(request: HttpRequest, checkpoint_id: uuid.UUID) -> HttpResponse:
     sent = request.POST if request.method == "POST" else None
     initial = {"name": _name(checkpoint.run.name), "title": checkpoint.run.name}
     form = PublishForm(sent, checkpoint=checkpoint, user=staff_of(request), initial=initial)
-    if sent is not None and form.save() is not None:
+    if sent is not None and form.save():
         return go(request, checkpoint.run.get_absolute_url())
     context = {"form": form, "checkpoint": checkpoint, "run": checkpoint.run}
     return render(request, "training/publish.html", context, status=200 if sent is None else 422)

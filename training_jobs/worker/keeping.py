@@ -26,6 +26,8 @@ RUN_FILES: Final = ("split.json", "baselines.json", *LOG_FILES)
 SHEET_COLUMNS: Final = 4
 SHEET_CELL: Final = 256  # pixels
 SHEET_QUALITY: Final = 88
+THUMBNAIL_TILES: Final = 3
+THUMBNAIL_CELL: Final = 96  # pixels
 
 
 class RunKeeper:
@@ -73,11 +75,19 @@ class RunKeeper:
         """Store what it drew, one sheet a direction; with the first one what went in and what was wanted."""
         self._keep_fixed(stems)
         with Stash() as stash:
-            sheets = {}
+            sheets: dict[str, str] = {}
+            thumbnails: dict[str, str] = {}
             for direction, names in stems.items():
-                key = run_key(self._run.pk, f"samples-{step}-{direction}", "webp", attempt=self._attempt)
-                sheets[direction] = stash.save(key, _sheet(Path(path) / direction, names))
-            recording.checkpoint_drawn(run=self._run, attempt=self._attempt, step=step, sheets=sheets)
+                folder = Path(path) / direction
+                for kind, found, drawn in (
+                    ("samples", sheets, _sheet(folder, names)),
+                    ("thumbnail", thumbnails, _strip(folder, names[:THUMBNAIL_TILES])),
+                ):
+                    key = run_key(self._run.pk, f"{kind}-{step}-{direction}", "webp", attempt=self._attempt)
+                    found[direction] = stash.save(key, drawn)
+            recording.checkpoint_drawn(
+                run=self._run, attempt=self._attempt, step=step, sheets=sheets, thumbnails=thumbnails
+            )
 
     def keep_run_files(self) -> None:
         """Store the split, the log and TensorBoard's files as they are now; older copies go."""
@@ -204,14 +214,23 @@ def _link(source: str, target: str) -> None:
 
 def _sheet(folder: Path, stems: Sequence[str]) -> bytes:
     """The pictures of a folder in rows of four, as WebP."""
-    columns = min(SHEET_COLUMNS, max(len(stems), 1))
+    return _grid(folder, stems, columns=SHEET_COLUMNS, cell=SHEET_CELL)
+
+
+def _strip(folder: Path, stems: Sequence[str]) -> bytes:
+    """The same, small, in one row: for a table."""
+    return _grid(folder, stems, columns=THUMBNAIL_TILES, cell=THUMBNAIL_CELL)
+
+
+def _grid(folder: Path, stems: Sequence[str], *, columns: int, cell: int) -> bytes:
+    columns = min(columns, max(len(stems), 1))
     rows = math.ceil(max(len(stems), 1) / columns)
-    sheet = Image.new("RGB", (columns * SHEET_CELL, rows * SHEET_CELL))
+    sheet = Image.new("RGB", (columns * cell, rows * cell))
     for place, stem in enumerate(stems):
         row, column = divmod(place, columns)
         with Image.open(folder / f"{stem}.png", formats=["PNG"]) as picture:
-            cell = picture.convert("RGB").resize((SHEET_CELL, SHEET_CELL), Image.Resampling.BICUBIC)
-        sheet.paste(cell, (column * SHEET_CELL, row * SHEET_CELL))
+            drawn = picture.convert("RGB").resize((cell, cell), Image.Resampling.BICUBIC)
+        sheet.paste(drawn, (column * cell, row * cell))
     out = io.BytesIO()
     sheet.save(out, "WEBP", quality=SHEET_QUALITY)
     return out.getvalue()

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any, Final
 
-from jobs.child import run_child
-from jobs.errors import JobFailed
+from jobs import lifecycle
+from jobs.errors import JobFailed, LeaseLost
 from jobs.runner import Attempt, Done
 from training_jobs.models import Checkpoint, Publication
-from training_jobs.worker.keeping import bring_checkpoint
-from training_jobs.worker.library import command, environment
-from training_jobs.worker.scratch import scratch
-from translator.services import GeneratorRejected, generator_import
+from training_jobs.worker.evaluating import bring_for_use, in_words
+from training_jobs.worker.library import run_library
+from training_jobs.worker.scratch import dataset_file, scratch
+from translator.models import Generator, GeneratorState
+from translator.services import (
+    CardText,
+    GeneratorRejected,
+    generator_describe,
+    generator_import,
+    generator_publish,
+)
 from translator.storage import read
 
-BROUGHT, EXPORTED = 0.3, 0.9
-UNSTATED = "not stated"
+BROUGHT_DATA, BROUGHT, EXPORTED = 0.1, 0.3, 0.95
+UNSTATED: Final = "not stated"
+TILES: Final = 100
+"""Held-out tiles at most that the file itself is measured on, for its card."""
 
 
 def publish(job: Publication, attempt: Attempt) -> Done:
@@ -25,35 +36,50 @@ def publish(job: Publication, attempt: Attempt) -> Done:
         JobFailed: the checkpoint is gone or cannot be exported; the message says why.
         StorageUnavailable: worth another attempt.
     """
+    fields: dict[str, Any] = {}
+    generator = job.generator
+    if generator is None:  # else an earlier attempt came this far
+        generator, fields = _made(job, attempt)
+    # What people wrote meanwhile counts.
+    job.refresh_from_db(fields=["title", "description", "limits", "attribution", "everyone"])
+    text = CardText(
+        title=job.title, description=job.description, limits=job.limits, attribution=job.attribution
+    )
+    generator_describe(generator=generator, text=text)
+    if job.everyone and generator.state == GeneratorState.TRIAL:
+        generator_publish(generator=generator)
+    return Done({"generator": generator, **fields})
+
+
+def _made(job: Publication, attempt: Attempt) -> tuple[Generator, dict[str, Any]]:
+    """The generator, on trial, and the row's columns that say how it came out."""
     checkpoint = job.checkpoint
     if checkpoint is None:
         raise JobFailed("checkpoint_gone", "This checkpoint was deleted.")
     with scratch(job, attempt) as folder:
-        attempt.report(0.0, "Fetching the checkpoint")
-        source = bring_checkpoint(checkpoint, folder / "run", lambda share: attempt.report(BROUGHT * share))
-        attempt.report(BROUGHT, "Exporting and checking")
-        out = folder / f"{job.name}.onnx"
-        end = run_child(
-            command(*_arguments(job, checkpoint, source, out)),
-            attempt=attempt,
-            listen=lambda _: None,
-            log=folder / "log.txt",
-            environment=environment(),
+        attempt.report(0.0, "Fetching the dataset")
+        data = dataset_file(
+            checkpoint.run.dataset_version, lambda share: attempt.report(BROUGHT_DATA * share)
         )
+        attempt.report(BROUGHT_DATA, "Fetching the checkpoint")
+        source = bring_for_use(checkpoint, folder / "run", attempt, first=BROUGHT_DATA, last=BROUGHT)
+        out, told = folder / f"{job.name}.onnx", folder / "told.json"
+        arguments = [*_arguments(job, checkpoint, source, out), *_tiles(data, folder), "--json", str(told)]
+        end, reason = run_library(arguments, folder / "log.txt", attempt, first=BROUGHT, last=EXPORTED)
         if end.code or not out.is_file():
-            message = "The checkpoint could not be exported. The details say why."
-            raise JobFailed("export_failed", message, details=end.tail)
+            raise JobFailed("export_failed", in_words(reason, "exported", data, folder), details=end.tail)
         attempt.report(EXPORTED, "Handing it to the translator")
+        parity = json.loads(told.read_text(encoding="utf-8"))["parity"]
         try:
-            generator = generator_import(
-                source=out,
-                publish=job.everyone,
-                description=job.description,
-                sample_input=_sample(checkpoint, job.direction),
-            )
+            sample = _sample(checkpoint, job.direction)
+            generator = generator_import(source=out, sample_input=sample)
         except GeneratorRejected as error:
             raise JobFailed("import_failed", str(error)) from error
-    return Done({"generator": generator})
+    fields = {"generator": generator, "parity": parity}
+    # At once, so that another attempt goes on with this version and makes no second one.
+    if not lifecycle.write(Publication, job.pk, attempt.number, **fields):
+        raise LeaseLost
+    return generator, fields
 
 
 def _arguments(job: Publication, checkpoint: Checkpoint, source: Path, out: Path) -> list[str]:
@@ -64,8 +90,24 @@ def _arguments(job: Publication, checkpoint: Checkpoint, source: Path, out: Path
         "export", str(source), "--out", str(out), "--direction", job.direction,
         "--name", job.name, "--title", job.title,
         "--training-data", f"{about.name}, version {version.number}: {version.pairs} pairs",
-        "--attribution", about.attribution or UNSTATED, "--licence", about.licence or UNSTATED,
+        "--attribution", job.attribution or about.attribution or UNSTATED,
+        "--licence", about.licence or UNSTATED, "--events",
     ]  # fmt: skip
+
+
+def _tiles(data: Path, folder: Path) -> list[str]:
+    """Which tiles it is compared and measured on: those that the run held out, else the data's own."""
+    chosen = ["--evaluate", str(data), "--limit", str(TILES), "--skip-broken"]
+    split = folder / "run" / "split.json"
+    if not split.is_file():
+        return chosen
+    held_out = json.loads(split.read_text(encoding="utf-8"))["val"]
+    names = [*dict.fromkeys(name for side in held_out.values() for name in side)]
+    if not names:
+        return []  # too few tiles to hold any out: compared on noise
+    path = folder / "held-out.txt"
+    path.write_text("\n".join(names) + "\n", encoding="utf-8")
+    return [*chosen, "--tiles", str(path)]
 
 
 def _sample(checkpoint: Checkpoint, direction: str) -> bytes | None:

@@ -1,11 +1,14 @@
 """Writes on translations and generators."""
 
 from translator.services.generators import (
+    CardText,
     GeneratorRejected,
+    generator_describe,
     generator_import,
     generator_publish,
     generator_retire,
     generator_set_sample_output,
+    generator_set_state,
 )
 from translator.services.orphans import orphans_sweep, orphans_watch
 from translator.services.translations import (
@@ -19,16 +22,19 @@ from translator.services.uploads import UploadRejected
 from translator.storage import ObjectMissing, StorageError, StorageRefused, StorageUnavailable
 
 __all__ = [
+    "CardText",
     "GeneratorRejected",
     "ObjectMissing",
     "StorageError",
     "StorageRefused",
     "StorageUnavailable",
     "UploadRejected",
+    "generator_describe",
     "generator_import",
     "generator_publish",
     "generator_retire",
     "generator_set_sample_output",
+    "generator_set_state",
     "orphans_sweep",
     "orphans_watch",
     "translation_cancel",

@@ -39,11 +39,22 @@ class GeneratorRejected(Exception):  # noqa: N818 - it names an outcome
     """The file is no generator, or its sample no picture; the message is fit for users."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class CardText:
+    """What people say of a generator, whatever the card inside its file says."""
+
+    title: str
+    description: str = ""
+    limits: str = ""
+    attribution: str = ""
+
+
 def generator_import(
     *,
     source: Path | bytes,
     publish: bool = False,
     description: str = "",
+    limits: str = "",
     sample_input: Path | bytes | None = None,
     sample_output: Path | bytes | None = None,
 ) -> Generator:
@@ -53,7 +64,8 @@ def generator_import(
     from ``sample_input``.
 
     Raises:
-        GeneratorRejected: not a generator file with a valid card, or a sample that is no picture.
+        GeneratorRejected: not a generator file with a valid card, a name that another direction has, or a
+            sample that is no picture.
         StorageError: the storage cannot take it.
     """
     try:
@@ -64,11 +76,14 @@ def generator_import(
     digest = hashlib.sha256(content).hexdigest()
     generator = Generator.objects.filter(sha256=digest).first()
     if generator is None:
+        if Generator.objects.filter(name=card.name).exclude(direction=card.direction).exists():
+            raise GeneratorRejected(f"{card.name} is the name of a generator of the other direction.")
         samples = _Samples(_sample_png(sample_input), _sample_png(sample_output))
         row = Generator(
             name=card.name,
             title=card.title,
             description=description,
+            limits=limits,
             direction=card.direction,
             card=asdict(card),
             sha256=digest,
@@ -147,6 +162,23 @@ def generator_publish(*, generator: Generator) -> None:
         others = versions.filter(state=GeneratorState.PUBLISHED)
         others.exclude(pk=generator.pk).update(state=GeneratorState.RETIRED)
         _set_state(generator, GeneratorState.PUBLISHED)
+
+
+def generator_set_state(*, generator: Generator, state: GeneratorState) -> None:
+    """Offer it to staff on trial, to everybody, or to nobody any more.
+
+    Any version can go to any state: publishing an earlier one again rolls back to it.
+    """
+    if state == GeneratorState.PUBLISHED:
+        generator_publish(generator=generator)
+    else:
+        _set_state(generator, state)
+
+
+def generator_describe(*, generator: Generator, text: CardText) -> None:
+    """Change what is said of it, at any time; its file stays as it is."""
+    Generator.objects.filter(pk=generator.pk).update(**vars(text))
+    generator.refresh_from_db()
 
 
 def generator_retire(*, generator: Generator) -> None:

@@ -1,0 +1,73 @@
+"""Writes on evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db import IntegrityError, transaction
+
+from accounts.models import User
+from jobs.models import ACTIVE_STATES
+from jobs.services import job_cancel, job_enqueue, job_retry
+from training_jobs.models import Checkpoint, Evaluation, RunNote, TrainingRun
+from training_jobs.services.runs import RunRefused
+
+TILES_LIMIT = 10_000
+
+
+def evaluations_request(*, checkpoints: Sequence[Checkpoint], by: User, tiles: int = 0) -> list[Evaluation]:
+    """Have checkpoints measured on held-out tiles, each by a job of its own.
+
+    One that is being measured on as many tiles already is not asked for again.
+
+    Args:
+        tiles: at most so many; 0 takes all that are held out.
+
+    Raises:
+        RunRefused: no such number of tiles.
+    """
+    if not 0 <= tiles <= TILES_LIMIT:
+        raise RunRefused(f"Choose 1 to {TILES_LIMIT:,} tiles, or 0 for all.", field="tiles")
+    made = [evaluation for each in checkpoints if (evaluation := _request(each, by, tiles)) is not None]
+    for run in {evaluation.checkpoint.run_id: evaluation.checkpoint.run for evaluation in made}.values():
+        count = sum(evaluation.checkpoint.run_id == run.pk for evaluation in made)
+        what = f"{count} checkpoint{'s' if count > 1 else ''} on {tiles or 'all'} held-out tiles"
+        RunNote.objects.create(
+            run=run,
+            by=by,
+            kind="evaluate",
+            attempt=run.attempt,
+            step=run.step,
+            message=f"Asked to measure {what}.",
+        )
+    return made
+
+
+def _request(checkpoint: Checkpoint, by: User, tiles: int) -> Evaluation | None:
+    try:
+        with transaction.atomic():
+            row = Evaluation.objects.create(checkpoint=checkpoint, tiles=tiles, created_by=by)
+            job_enqueue(job=row)
+    except IntegrityError:  # at work already, or the checkpoint was deleted meanwhile
+        return None
+    return row
+
+
+def evaluation_cancel(*, evaluation: Evaluation) -> bool:
+    """Stop it. False when it had finished already."""
+    return job_cancel(job=evaluation)
+
+
+def evaluation_retry(*, evaluation: Evaluation) -> bool:
+    """Try a failed or cancelled one again. False in any other state, or when another is at work."""
+    try:
+        with transaction.atomic():
+            return job_retry(job=evaluation)
+    except IntegrityError:
+        return False
+
+
+def evaluations_cancel(*, run: TrainingRun) -> int:
+    """Stop all of a run's that are not done; returns how many."""
+    waiting = Evaluation.objects.filter(checkpoint__run=run, state__in=ACTIVE_STATES)
+    return sum(job_cancel(job=evaluation) for evaluation in waiting)

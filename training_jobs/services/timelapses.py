@@ -1,0 +1,42 @@
+"""Writes on time-lapses."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from django.db import transaction
+
+from accounts.models import User
+from jobs.services import job_cancel, job_enqueue
+from training_jobs.models import TimeLapse, TrainingRun
+from training_jobs.services.runs import RunRefused
+from translator.storage import remove
+
+FRAMES_LEAST = 2
+
+
+def timelapse_request(*, run: TrainingRun, by: User, direction: str) -> TimeLapse:
+    """Have a run's samples made into a moving picture; an older one of this direction gives way.
+
+    Raises:
+        RunRefused: fewer than two checkpoints drew samples in this direction.
+    """
+    drawn = [each for each in run.checkpoints.values_list("sheets", flat=True) if each.get(direction)]
+    if len(drawn) < FRAMES_LEAST:
+        raise RunRefused("There is nothing to show yet: it takes two checkpoints with samples.")
+    with transaction.atomic():
+        TrainingRun.objects.select_for_update().get(pk=run.pk)  # one after the other
+        old = TimeLapse.objects.filter(run=run, direction=direction).first()
+        if old is not None and old.is_active:
+            return old
+        if old is not None:
+            old.delete()
+            transaction.on_commit(partial(remove, [old.file] if old.file else []))
+        row = TimeLapse.objects.create(run=run, direction=direction, created_by=by)
+        job_enqueue(job=row)
+    return row
+
+
+def timelapse_cancel(*, timelapse: TimeLapse) -> bool:
+    """Stop it. False when it had finished already."""
+    return job_cancel(job=timelapse)
