@@ -4,20 +4,23 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('translator', '0003_one_published_version'),
+        ("translator", "0003_one_published_version"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='generator',
-            name='attribution',
-            field=models.CharField(blank=True, help_text='Whom its training data is owed to, if not as the card says.', max_length=200),
+            model_name="generator",
+            name="attribution",
+            field=models.CharField(
+                blank=True,
+                help_text="Whom its training data is owed to, if not as the card says.",
+                max_length=200,
+            ),
         ),
         migrations.AddField(
-            model_name='generator',
-            name='limits',
-            field=models.TextField(blank=True, help_text='What it is not good at.'),
+            model_name="generator",
+            name="limits",
+            field=models.TextField(blank=True, help_text="What it is not good at."),
         ),
     ]
