@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
 from mapgan.config import TrainConfig
-from training_jobs.models import TrainingRun
+from training_jobs.models import Method, TrainingRun
+from training_jobs.search import Value, configured, grid_point, random_point, shown
+from training_jobs.services.sweeps import Plan, plan_size
 
+SHOWN_POINTS = 6  # of a sweep, before it begins
 LOOKED_AT = 50  # newest runs
 ALIKE = (
     "model", "generator", "generator_width", "discriminator_width", "image_size", "batch_size", "precision",
@@ -64,6 +68,67 @@ def estimate(config: TrainConfig, runs: QuerySet[TrainingRun]) -> Estimate:
         memory_bytes=like.memory_bytes,
         after=like,
     )
+
+
+@dataclass(frozen=True)
+class SweepEstimate:
+    """What is known before a sweep.
+
+    Attributes:
+        runs: how many there will be.
+        points: the settings of the first few, where they are known before the first result.
+        more: how many are not among them.
+        learns: the later ones are chosen after the results of earlier ones.
+        one: the cost of one of them, with the settings that all share.
+        steps, seconds, disk_bytes: of all together; None where it is not known.
+    """
+
+    runs: int
+    points: list[list[tuple[str, str]]]
+    more: int
+    learns: bool
+    one: Estimate
+    steps: int
+    seconds: float | None
+    disk_bytes: int | None
+
+
+def estimate_sweep(config: TrainConfig, plan: Plan, runs: QuerySet[TrainingRun]) -> SweepEstimate:
+    """The cost of a sweep, after its first few runs."""
+    size = plan_size(plan)
+    points = list(_first_points(plan, min(size, SHOWN_POINTS)))
+    each = [estimate(configured(config, point), runs) for point in points] or [estimate(config, runs)]
+    seconds, disk = [one.seconds for one in each], [one.disk_bytes for one in each]
+    return SweepEstimate(
+        runs=size,
+        points=[[(name, shown(value)) for name, value in point.items()] for point in points],
+        more=size - len(points),
+        learns=plan.method == Method.TPE,
+        one=estimate(config, runs),
+        steps=round(_mean([one.steps for one in each]) * size),
+        seconds=None if None in seconds else _mean([s for s in seconds if s is not None]) * size,
+        disk_bytes=None if None in disk else round(_mean([d for d in disk if d is not None]) * size),
+    )
+
+
+def _first_points(plan: Plan, count: int) -> Iterator[dict[str, Value]]:
+    """The settings that the first runs will have; none where they are drawn by the search itself."""
+    tried: list[dict[str, Value]] = []
+    for number in range(1, count + 1):
+        if plan.method == Method.GRID:
+            point = grid_point(plan.axes, number)
+        elif plan.method == Method.RANDOM:
+            point = random_point(plan.axes, number, seed=plan.seed, tried=tried)
+        else:
+            return
+        if point is None:
+            return
+        tried.append(point)
+        yield point
+
+
+def _mean(numbers: Sequence[float]) -> float:
+    return sum(numbers) / len(numbers)
 
 
 def _like(config: TrainConfig, runs: QuerySet[TrainingRun]) -> TrainingRun | None:

@@ -13,7 +13,8 @@ from django.forms import BoundField
 from accounts.models import User
 from mapgan.config import MODELS, ConfigError, Setting, TrainConfig
 from mapgan.presets import PRESETS, preset
-from training_jobs.models import DatasetVersion, TrainingRun
+from training_jobs.models import Dataset, DatasetVersion, TrainingRun
+from training_jobs.run_selectors import RUN_ORDERS, RUN_STATES, RunFilters
 from training_jobs.selectors import versions_ready
 from training_jobs.services.runs import RunRefused, run_start
 
@@ -29,19 +30,61 @@ GROUPS = {
     "checkpoints": "Checkpoints and reports",
 }
 DIRECTIONS = {"map2sat": "Map to satellite", "sat2map": "Satellite to map"}
+MODEL_WORDS = {"pix2pix": "Pix2Pix, from pairs", "cyclegan": "CycleGAN, without pairs"}
+PRESET_WORDS = {
+    "draft": "to see where it goes, on a CPU",
+    "seed": "as the first MapGAN trained",
+    "reference": "as in the papers",
+    "quality": "for the best pictures",
+}
 
 
 class StartForm(forms.Form):
     """Where to start from."""
 
-    model = forms.ChoiceField(choices=[(name, name) for name in MODELS], initial="pix2pix")
-    preset = forms.ChoiceField(choices=[(name, name.capitalize()) for name in PRESETS], initial="draft")
+    model = forms.ChoiceField(
+        choices=[(name, MODEL_WORDS.get(name, name)) for name in MODELS], initial="pix2pix"
+    )
+    preset = forms.ChoiceField(
+        choices=[(name, f"{name.capitalize()}: {PRESET_WORDS.get(name, '')}") for name in PRESETS],
+        initial="draft",
+    )
 
     def config(self) -> TrainConfig:
         """The preset; the first one where the query names none."""
         chosen = self.cleaned_data if self.is_valid() else {}
         model = chosen.get("model") or "pix2pix"
         return preset(chosen.get("preset") or "draft", model=model)
+
+
+class RunFilterForm(forms.Form):
+    """What the list of runs is narrowed to, and how it is ordered."""
+
+    q = forms.CharField(
+        required=False,
+        max_length=100,
+        label="Name contains",
+        widget=forms.TextInput(attrs={"type": "search", "autocomplete": "off"}),
+    )
+    state = forms.ChoiceField(
+        required=False,
+        choices=[("", "Any"), *RUN_STATES.items()],
+    )
+    dataset = forms.ModelChoiceField(required=False, queryset=Dataset.objects.all(), empty_label="All")
+    model = forms.ChoiceField(required=False, choices=[("", "Both"), *((name, name) for name in MODELS)])
+    sort = forms.ChoiceField(required=False, label="Order", choices=list(RUN_ORDERS.items()))
+
+    def filters(self) -> RunFilters:
+        """The valid part of what was asked for: a list is never an error."""
+        self.full_clean()
+        values = getattr(self, "cleaned_data", {})
+        return RunFilters(
+            text=values.get("q") or "",
+            state=values.get("state") or "",
+            dataset=values.get("dataset"),
+            model=values.get("model") or "",
+            sort=values.get("sort") or "",
+        )
 
 
 class RunForm(forms.Form):
@@ -100,10 +143,16 @@ class RunForm(forms.Form):
         """Whether one of the rest is wrong, so that the page must not hide it."""
         return any(field.errors for _, fields in self.further() for field in fields)
 
+    @property
+    def setting_errors(self) -> list[str]:
+        """What is wrong with the settings themselves, for a page that shows them elsewhere."""
+        names = [name for names in self.groups.values() for name in names]
+        return [str(error) for name in (*names, "__all__") for error in self.errors.get(name, [])]
+
     def clean(self) -> dict[str, Any]:
         """The library's own validation has the last word."""
         cleaned: dict[str, Any] = super().clean() or {}
-        if set(self.errors) <= {"name", "dataset_version"}:  # what it costs does not depend on these
+        if not any(name in self.errors for names in self.groups.values() for name in names):
             values = {name: cleaned[name] for names in self.groups.values() for name in names}
             try:
                 self.config = TrainConfig.from_dict({**self.start.to_dict(), **values})

@@ -112,6 +112,10 @@ class Axis:
             return f"{shown(self.low)} to {shown(self.high)}"
         return ", ".join(map(shown, self.values))
 
+    def described(self) -> str:
+        """In words, for a page."""
+        return f"{self.text()}, by factors" if self.log else self.text()
+
     def to_dict(self) -> dict[str, Any]:
         """For a row, and for the API."""
         if not self.is_range:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from training_jobs.views import datasets, publications, runs, uploads
+from training_jobs.views import comparing, datasets, launching, publications, runs, sweeps, uploads
 
 patterns = [
     path("datasets/", datasets.index, name="datasets"),
@@ -18,9 +18,10 @@ patterns = [
     path("versions/<uuid:version_id>/sheets/<slug:kind>/", datasets.sheet, name="version-sheet"),
     path("versions/<uuid:version_id>/cancel/", datasets.cancel, name="version-cancel"),
     path("versions/<uuid:version_id>/retry/", datasets.retry, name="version-retry"),
-    path("runs/", runs.index, name="runs"),
-    path("runs/new/", runs.new, name="run-new"),
-    path("runs/costs/", runs.costs, name="run-costs"),
+    path("runs/", launching.index, name="runs"),
+    path("runs/new/", launching.new, name="run-new"),
+    path("runs/costs/", launching.costs, name="run-costs"),
+    path("runs/compare/", comparing.compare, name="compare"),
     path("runs/<uuid:run_id>/", runs.detail, name="run"),
     path("runs/<uuid:run_id>/status/", runs.status, name="run-status"),
     path("runs/<uuid:run_id>/curves/", runs.curve_data, name="run-curves"),
@@ -31,6 +32,14 @@ patterns = [
     path("publications/<uuid:publication_id>/status/", publications.status, name="publication-status"),
     path("publications/<uuid:publication_id>/retry/", publications.retry, name="publication-retry"),
     path("runs/<uuid:run_id>/<slug:action>/", runs.act, name="run-act"),
+    path("sweeps/", sweeps.index, name="sweeps"),
+    path("sweeps/new/", sweeps.new, name="sweep-new"),
+    path("sweeps/costs/", sweeps.costs, name="sweep-costs"),
+    path("sweeps/<uuid:sweep_id>/", sweeps.detail, name="sweep"),
+    path("sweeps/<uuid:sweep_id>/status/", sweeps.status, name="sweep-status"),
+    path("sweeps/<uuid:sweep_id>/extend/", sweeps.extend, name="sweep-extend"),
+    path("sweeps/<uuid:sweep_id>/delete/", sweeps.delete, name="sweep-delete"),
+    path("sweeps/<uuid:sweep_id>/<slug:action>/", sweeps.act, name="sweep-act"),
     path("uploads/", uploads.begin, name="uploads"),
     path("uploads/<uuid:upload_id>/", uploads.upload, name="upload"),
     path("uploads/<uuid:upload_id>", uploads.upload),  # FilePond puts the id at the end of an address

@@ -1,4 +1,4 @@
-"""Training runs: the list, the launch, one of them live, and what people do to them."""
+"""A training run, live, and what people do to it; see also `training_jobs.views.launching`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import uuid
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -19,10 +18,9 @@ from jobs.selectors import queue_position
 from mapgan.config import ConfigError
 from mapgan.presets import preset
 from training_jobs import curves
-from training_jobs.estimates import estimate
 from training_jobs.models import TrainingRun
-from training_jobs.run_forms import ExtendForm, RunForm, StartForm
-from training_jobs.selectors import publications_of, run_visible, runs_visible
+from training_jobs.run_forms import ExtendForm
+from training_jobs.selectors import publications_of, run_visible
 from training_jobs.services.runs import (
     RunRefused,
     run_cancel,
@@ -34,48 +32,10 @@ from training_jobs.services.runs import (
 )
 from training_jobs.views.common import staff_of, staff_only
 from translator.downloads import object_response
-from translator.views.common import PAGE_SIZE, go, storage_errors
+from translator.views.common import storage_errors
 
 POINTS = 2_000  # rows of one answer: about what a wide screen has pixels
 NOTES = 200
-
-
-@staff_only
-@require_safe
-def index(request: HttpRequest) -> HttpResponse:
-    """Every run, newest first."""
-    page = Paginator(runs_visible(request.user), PAGE_SIZE).get_page(request.GET.get("page"))
-    return render(request, "training/runs.html", {"page": page})
-
-
-@staff_only
-@require_http_methods(["GET", "HEAD", "POST"])
-def new(request: HttpRequest) -> HttpResponse:
-    """Launch a run, from a preset or from another run (``?clone=ID``)."""
-    user = staff_of(request)
-    parent = _parent(request)
-    sent = request.POST if request.method == "POST" else None
-    config = parent.settings if parent is not None else StartForm(sent or request.GET).config()
-    form = RunForm(sent, user=user, start=config, cloned_from=parent)
-    if request.method == "POST":
-        run = form.save()
-        if run is not None:
-            return go(request, run.get_absolute_url())
-    starts = StartForm(initial={"model": config.model, "preset": config.preset})
-    context = {"form": form, "start": config, "parent": parent, "starts": starts}
-    return render(request, "training/run_new.html", context, status=422 if sent is not None else 200)
-
-
-@staff_only
-@require_POST
-def costs(request: HttpRequest) -> HttpResponse:
-    """What the run in the form would cost, as a fragment."""
-    parent = _parent(request)
-    config = parent.settings if parent is not None else StartForm(request.POST).config()
-    form = RunForm(request.POST, user=staff_of(request), start=config)
-    form.is_valid()
-    found = estimate(form.config, runs_visible(request.user)) if form.config else None
-    return render(request, "training/_estimate.html", {"estimate": found})
 
 
 @staff_only
@@ -184,17 +144,6 @@ def _run(request: HttpRequest, run_id: uuid.UUID) -> TrainingRun:
     try:
         return run_visible(user=request.user, run_id=run_id)
     except TrainingRun.DoesNotExist:
-        raise Http404 from None
-
-
-def _parent(request: HttpRequest) -> TrainingRun | None:
-    """The run to clone, if one is named."""
-    named = request.POST.get("clone") or request.GET.get("clone")
-    if not named:
-        return None
-    try:
-        return _run(request, uuid.UUID(named))
-    except ValueError:
         raise Http404 from None
 
 

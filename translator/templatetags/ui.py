@@ -82,7 +82,15 @@ def queue_notice(queue: str) -> dict[str, QueuePause | None]:
 
 
 @register.inclusion_tag("components/pager.html", takes_context=True)
-def pager(context: dict[str, Any], page: Page[Any]) -> dict[str, Any]:
-    """Links to the other pages of a list, keeping its filters."""
+def pager(
+    context: dict[str, Any], page: Page[Any], before: str = "Newer", after: str = "Older"
+) -> dict[str, Any]:
+    """Links to the other pages of a list, keeping its filters; two words name its neighbours."""
     numbers = page.paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1)
-    return {"request": context["request"], "page": page, "numbers": list(numbers)}
+    return {
+        "request": context["request"],
+        "page": page,
+        "numbers": list(numbers),
+        "before": before,
+        "after": after,
+    }
