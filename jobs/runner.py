@@ -29,6 +29,7 @@ J = TypeVar("J", bound=Job)
 BACKOFF_FIRST, BACKOFF_CAP = 2.0, 120.0  # seconds
 
 INTERNAL = "Something went wrong on our side. You can try again; if it keeps failing, tell the operator."
+OUTAGES_LIMIT = 400  # attempts; with the longest pause between them, half a day
 UNAVAILABLE = "A part of the service could not be reached, several times over. Please try again later."
 
 _stopping = threading.Event()
@@ -166,13 +167,16 @@ def run_job(
     job_id: uuid.UUID | str,
     work: Callable[[J, Attempt], Done],
     transient: tuple[type[Exception], ...] = (),
+    outage: tuple[type[Exception], ...] = (),
 ) -> None:
     """Run one attempt of the job, if it is to be had.
 
     Args:
         work: does it and returns `Done`; may raise `JobFailed`, and must let `JobStopped` pass.
-        transient: exceptions worth another attempt after a while (an unreachable storage); all others fail
-            the job with a message that gives nothing away.
+        transient: exceptions worth another attempt after a while; all others fail the job with a message
+            that gives nothing away.
+        outage: exceptions that say that a part is away or set up wrongly (the storage). The job waits for
+            it: such an attempt does not count.
     """
     if _stopping.is_set():
         return  # the row stays queued; reconcile hands it to a worker that lives
@@ -184,12 +188,16 @@ def run_job(
     logger.info("Job %s, attempt %d of %d: started.", job_id, job.attempt, job.max_attempts)
     with Heartbeat(model, job_id, attempt):
         # A database that is away comes back.
-        outcome = _outcome(job, attempt, work, (*transient, OperationalError, InterfaceError))
+        outcome = _outcome(job, attempt, work, (*transient, OperationalError, InterfaceError), outage)
     logger.info("Job %s, attempt %d: %s.", job_id, job.attempt, outcome)
 
 
 def _outcome(
-    job: J, attempt: Attempt, work: Callable[[J, Attempt], Done], transient: tuple[type[Exception], ...]
+    job: J,
+    attempt: Attempt,
+    work: Callable[[J, Attempt], Done],
+    transient: tuple[type[Exception], ...],
+    outage: tuple[type[Exception], ...],
 ) -> str:
     """Do the work and write how it ended; returns words for the log."""
     row = (type(job), job.pk, attempt.number)
@@ -201,6 +209,8 @@ def _outcome(
     except JobFailed as error:
         if lifecycle.fail(*row, code=error.code, message=error.message, details=error.details):
             outcome = f"failed ({error.code})"
+    except outage:
+        outcome = _retry_later(job, attempt, traceback.format_exc(), counted=False)
     except transient:
         outcome = _retry_later(job, attempt, traceback.format_exc())
     except Exception:  # the boundary of the job: whatever its work raises becomes a state
@@ -237,15 +247,15 @@ def _release(job: Job, attempt: Attempt) -> str:
     return "requeued, the worker is stopping"
 
 
-def _retry_later(job: Job, attempt: Attempt, details: str) -> str:
+def _retry_later(job: Job, attempt: Attempt, details: str, *, counted: bool = True) -> str:
     """After a transient error: queue again with back-off, or fail when the attempts are used up."""
     logger.warning("Job %s met a transient error:\n%s", job.pk, details)
     row = (type(job), job.pk, attempt.number)
-    if job.attempt >= job.max_attempts:
+    if job.attempt >= (job.max_attempts if counted else OUTAGES_LIMIT):
         lifecycle.fail(*row, code="unavailable", message=UNAVAILABLE, details=details)
         return "failed (unavailable)"
     delay = backoff(attempt.number)
-    if not lifecycle.requeue(*row, delay=delay, details=details):
+    if not lifecycle.requeue(*row, delay=delay, counted=counted, details=details):
         return "cancelled, or lease lost"
     publish(type(job), job.pk, delay=delay)
     return f"requeued for {delay:.0f} s from now"

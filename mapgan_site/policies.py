@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -48,19 +49,30 @@ def local_storage(folder: Path) -> dict[str, Any]:
 
 
 def s3_storage(s3: dict[str, Any], *, link_seconds: int) -> dict[str, Any]:
-    """A private bucket: signed requests, no ACL, links that live for a minute, nothing overwritten."""
-    needed = {
-        "bucket_name": "MAPGAN_S3_BUCKET",
-        "access_key": "MAPGAN_S3_ACCESS_KEY_ID",
-        "secret_key": "MAPGAN_S3_SECRET_ACCESS_KEY",
-    }
-    missing = [variable for key, variable in needed.items() if not s3[key]]
-    if missing:
-        raise ImproperlyConfigured(f"MAPGAN_STORAGE=s3 needs {', '.join(missing)}.")
+    """A private bucket: signed requests, no ACL, links that live for a minute, nothing overwritten.
+
+    Without a key, boto3 looks where it always does: AWS_ variables, its own files, the machine's role.
+    """
+    key, secret, prefix = s3["access_key"], s3["secret_key"], s3["location"]
+    if not s3["bucket_name"]:
+        raise ImproperlyConfigured("MAPGAN_STORAGE=s3 needs MAPGAN_S3_BUCKET.")
+    if bool(key) != bool(secret):
+        missing = "MAPGAN_S3_SECRET_ACCESS_KEY" if key else "MAPGAN_S3_ACCESS_KEY_ID"
+        raise ImproperlyConfigured(
+            f"{missing} is missing. Give the key and its secret, or neither: then the machine's role is used."
+        )
+    if not re.fullmatch(r"([\w!.-]+(/[\w!.-]+)*)?", prefix, re.ASCII) or ".." in prefix:
+        raise ImproperlyConfigured(
+            "MAPGAN_S3_PREFIX is letters, digits and ! _ . - with single slashes between: sites/maps"
+        )
+    if s3["kms_key"] and s3["encryption"] != "aws:kms":
+        raise ImproperlyConfigured("MAPGAN_S3_KMS_KEY_ID needs MAPGAN_S3_ENCRYPTION=aws:kms.")
     return {
-        "BACKEND": "mapgan_site.storages.PrivateS3Storage",
+        "BACKEND": "storage.s3.PrivateS3Storage",
         "OPTIONS": {
             **s3,
+            "security_token": None,
+            "session_profile": None,
             "signature_version": "s3v4",
             "default_acl": None,
             "file_overwrite": False,

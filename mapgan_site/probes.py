@@ -17,7 +17,7 @@ from django.conf import settings
 from django.core.files.storage import storages
 
 from mapgan_site import presence
-from mapgan_site.storages import PrivateS3Storage
+from storage.s3 import PrivateS3Storage
 
 STORAGE_ANSWER_SECONDS = 10.0  # how long an S3 answer is believed: /healthz may be asked every second
 

@@ -144,7 +144,11 @@ S3 = {
     "addressing_style": env.choice("MAPGAN_S3_ADDRESSING_STYLE", ("auto", "path", "virtual"), default="auto"),
     "access_key": env.secret("MAPGAN_S3_ACCESS_KEY_ID"),
     "secret_key": env.secret("MAPGAN_S3_SECRET_ACCESS_KEY"),
+    "location": env.text("MAPGAN_S3_PREFIX").strip("/"),
+    "encryption": env.choice("MAPGAN_S3_ENCRYPTION", ("", "AES256", "aws:kms"), default=""),
+    "kms_key": env.text("MAPGAN_S3_KMS_KEY_ID"),
 }
+STORAGE_PATIENCE_SECONDS = env.number("MAPGAN_STORAGE_PATIENCE_SECONDS", 300, most=86_400)
 if STORAGE == "s3":
     _default_storage: dict[str, Any] = policies.s3_storage(S3, link_seconds=FILE_LINK_SECONDS)
     policies.allow_images_from(CONTENT_SECURITY_POLICY, policies.s3_origin(S3))

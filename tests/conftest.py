@@ -161,6 +161,9 @@ def s3_bucket(s3_server: S3Server, settings: Settings, _apart: None) -> str:
         "addressing_style": "path",
         "access_key": s3_server.access_key,
         "secret_key": s3_server.secret_key,
+        "location": "",
+        "encryption": "",
+        "kms_key": "",
     }
     settings.STORAGE = "s3"
     settings.STORAGES = {**settings.STORAGES, "default": s3_storage(options, link_seconds=60)}

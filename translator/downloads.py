@@ -12,14 +12,14 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from django.conf import settings
-from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response, patch_vary_headers
 from django.utils.http import content_disposition_header, quote_etag
 
+from storage.errors import ObjectMissing
+from storage.objects import is_local, link, open_object
 from translator.models import Direction, Generator, Translation
-from translator.storage import ObjectMissing, is_local, open_object, translated_errors
 
 PNG, WEBP = "image/png", "image/webp"
 
@@ -97,19 +97,13 @@ def _stream(
 
 
 def _redirect(key: str, content_type: str, filename: str, download: bool) -> HttpResponseBase:
-    with translated_errors():
-        if not default_storage.exists(key):  # else the person would meet the storage's own XML
-            raise ObjectMissing
-        link = default_storage.url(  # type: ignore[call-arg]  # django-storages takes these two
-            key,
-            parameters={
-                "ResponseContentType": content_type,
-                "ResponseContentDisposition": content_disposition_header(download, filename),
-                "ResponseCacheControl": "private, no-cache",
-            },
-            expire=settings.FILE_LINK_SECONDS,
-        )
-    response = HttpResponseRedirect(link)
+    address = link(
+        key,
+        content_type=content_type,
+        disposition=content_disposition_header(download, filename) or "attachment",
+        seconds=settings.FILE_LINK_SECONDS,
+    )
+    response = HttpResponseRedirect(address)
     response["Cache-Control"] = "no-store"  # the link dies
     response["Referrer-Policy"] = "no-referrer"
     return response

@@ -11,6 +11,7 @@ from celery.signals import worker_process_init, worker_ready
 from django.db import connections
 
 from jobs.runner import run_job
+from storage.errors import OUTAGE
 from translator import worker
 from translator.models import Generator, Translation
 from translator.services import orphans_sweep
@@ -19,7 +20,7 @@ from translator.services import orphans_sweep
 @shared_task(name=Translation.TASK_NAME, ignore_result=True)
 def translate(job_id: str) -> None:
     """Run one attempt of a translation, if it is to be had."""
-    run_job(model=Translation, job_id=job_id, work=worker.translate, transient=worker.TRANSIENT)
+    run_job(model=Translation, job_id=job_id, work=worker.translate, outage=OUTAGE)
 
 
 @shared_task(name="translator.draw_sample", ignore_result=True)

@@ -26,15 +26,12 @@ from translator import storage
 from translator.models import Generator, Translation
 from translator.selectors import generators_to_preload, generators_without_sample_output
 from translator.services import generator_set_sample_output
-from translator.storage import ObjectMissing, StorageRefused, StorageUnavailable
+from translator.storage import ObjectMissing, StorageUnavailable
 
 if TYPE_CHECKING:
     from mapgan.inference import Generator as Network
 
 logger = logging.getLogger(__name__)
-
-TRANSIENT: tuple[type[Exception], ...] = (StorageUnavailable,)
-"""What is worth another attempt."""
 
 KEPT_FILES = 16  # generator files in the cache folder; a file more and the one used longest ago goes
 SAMPLE_SEED = 1
@@ -46,16 +43,9 @@ def translate(job: Translation, attempt: Attempt) -> Done:
 
     Raises:
         JobFailed: it can never succeed: no original, no generator, a network that fails on it.
-        StorageUnavailable: try again later.
+        StorageUnavailable, StorageRefused: try again later.
         JobStopped: cancelled, lease lost, or this worker stops.
     """
-    try:
-        return _translate(job, attempt)
-    except StorageRefused as error:
-        raise JobFailed("storage_refused", str(error), details=repr(error.__cause__)) from error
-
-
-def _translate(job: Translation, attempt: Attempt) -> Done:
     attempt.report(0.0, "Reading the image")
     began = perf_counter()
     if attempt.number > 1:

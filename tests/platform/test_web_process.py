@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from accounts.services import api_token_create
-from mapgan_site.storages import PrivateS3Storage
+from storage.s3 import PrivateS3Storage
 from tests.support.broker import Broker, forget_connections
 from tests.support.live import ROOT, clean_environment
 
