@@ -21,6 +21,7 @@ from jobs import lifecycle
 from jobs.errors import JobCancelled, JobFailed, JobHeld, JobStopped, LeaseLost, WorkerStopping
 from jobs.models import Job
 from jobs.publishing import publish
+from storage.errors import OUTAGE
 
 logger = logging.getLogger(__name__)
 
@@ -167,7 +168,6 @@ def run_job(
     job_id: uuid.UUID | str,
     work: Callable[[J, Attempt], Done],
     transient: tuple[type[Exception], ...] = (),
-    outage: tuple[type[Exception], ...] = (),
 ) -> None:
     """Run one attempt of the job, if it is to be had.
 
@@ -175,8 +175,7 @@ def run_job(
         work: does it and returns `Done`; may raise `JobFailed`, and must let `JobStopped` pass.
         transient: exceptions worth another attempt after a while; all others fail the job with a message
             that gives nothing away.
-        outage: exceptions that say that a part is away or set up wrongly (the storage). The job waits for
-            it: such an attempt does not count.
+            A storage that is away or set up wrongly is nobody's fault: the job waits for it, uncounted.
     """
     if _stopping.is_set():
         return  # the row stays queued; reconcile hands it to a worker that lives
@@ -188,16 +187,12 @@ def run_job(
     logger.info("Job %s, attempt %d of %d: started.", job_id, job.attempt, job.max_attempts)
     with Heartbeat(model, job_id, attempt):
         # A database that is away comes back.
-        outcome = _outcome(job, attempt, work, (*transient, OperationalError, InterfaceError), outage)
+        outcome = _outcome(job, attempt, work, (*transient, OperationalError, InterfaceError))
     logger.info("Job %s, attempt %d: %s.", job_id, job.attempt, outcome)
 
 
 def _outcome(
-    job: J,
-    attempt: Attempt,
-    work: Callable[[J, Attempt], Done],
-    transient: tuple[type[Exception], ...],
-    outage: tuple[type[Exception], ...],
+    job: J, attempt: Attempt, work: Callable[[J, Attempt], Done], transient: tuple[type[Exception], ...]
 ) -> str:
     """Do the work and write how it ended; returns words for the log."""
     row = (type(job), job.pk, attempt.number)
@@ -209,7 +204,7 @@ def _outcome(
     except JobFailed as error:
         if lifecycle.fail(*row, code=error.code, message=error.message, details=error.details):
             outcome = f"failed ({error.code})"
-    except outage:
+    except OUTAGE:
         outcome = _retry_later(job, attempt, traceback.format_exc(), counted=False)
     except transient:
         outcome = _retry_later(job, attempt, traceback.format_exc())

@@ -13,12 +13,14 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     HTTPClientError,
+    IncompleteReadError,
     NoCredentialsError,
     PartialCredentialsError,
     SSLError,
 )
 from botocore.exceptions import ConnectionError as EndpointError
 
+NETWORK = (EndpointError, HTTPClientError, IncompleteReadError)
 FORBIDDEN_ERRNOS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
 SERVER_BUSY = frozenset({"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "Throttling"})
@@ -102,7 +104,7 @@ def translated_errors() -> Iterator[None]:
 
 def _may_pass(error: Exception) -> bool:
     """Whether it may be over without anybody doing anything."""
-    if isinstance(error, EndpointError | HTTPClientError):  # before OSError: some of these are both
+    if isinstance(error, NETWORK):  # before OSError: some of these are both
         return True
     if isinstance(error, ClientError):
         return status_of(error) >= 500 or code_of(error) in SERVER_BUSY
@@ -133,7 +135,7 @@ def explain(error: BaseException) -> str:  # noqa: PLR0911 - a table of kinds
     """One sentence for who runs the site: what fails, and the settings to look at. No secret is in it."""
     if isinstance(error, SSLError):
         return CERTIFICATE
-    if isinstance(error, EndpointError | HTTPClientError):
+    if isinstance(error, NETWORK):
         return SILENT
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return NO_KEY

@@ -21,7 +21,7 @@ from django.core.files.base import ContentFile, File
 from django.core.files.storage import Storage, default_storage, storages
 
 from storage.errors import ObjectMissing, StorageError, StorageUnavailable, translated_errors
-from storage.patience import Patience
+from storage.patience import Patience, patiently
 from storage.s3 import PrivateS3Storage
 
 logger = logging.getLogger(__name__)
@@ -48,30 +48,50 @@ def backend() -> Storage:
 # --- In --------------------------------------------------------------------------------------------------
 
 
-def save(key: str, data: bytes) -> None:
-    """Store ``data`` under exactly this key. After an error nothing is left of it."""
-    _save(key, ContentFile(data))
+def save(key: str, data: bytes, check: Check | None = None) -> None:
+    """Store ``data`` under exactly this key. After an error nothing is left of it.
+
+    Args:
+        check: with it a storage that is away is waited for (see `storage.patience`).
+    """
+    _waiting(lambda: _save(key, ContentFile(data)), check)
 
 
-def save_file(key: str, path: Path, check: Check = lambda: None) -> None:
+def save_file(key: str, path: Path, check: Check | None = None) -> None:
     """Store a file's content under exactly this key. After an error nothing is left under it.
 
     A large file goes to S3 in parts that outlive an interruption: the next attempt to store the same content,
     under whatever key and from whatever machine, goes on with the parts that are there.
 
     Args:
-        check: asked again and again while the bytes go out; what it raises ends the storing.
+        check: asked again and again while the bytes go out; what it raises ends the storing. With it a
+            storage that is away is waited for (see `storage.patience`).
 
     Raises:
         StorageError: the storage does not take it.
     """
+    _waiting(lambda: _save_file(key, path, check or _nothing), check)
+
+
+def _nothing() -> None:
+    """Nobody wants to stop."""
+
+
+def _waiting(work: Callable[[], None], check: Check | None) -> None:
+    if check is None:
+        work()
+    else:
+        patiently(work, check)
+
+
+def _save_file(key: str, path: Path, check: Check) -> None:
     storage = backend()
     if isinstance(storage, PrivateS3Storage) and path.stat().st_size >= storage.large:
         with translated_errors():
             storage.put_large(key, path, check)
         return
-    with path.open("rb") as stream:
-        _save(key, File(_Checked(stream, check)))
+    with _Checked(path.open("rb"), check) as stream:
+        _save(key, File(stream))
 
 
 def _save(key: str, content: File[bytes]) -> None:
@@ -98,6 +118,11 @@ class _Checked(io.BufferedReader):
         return super().read(size)
 
 
+def _join(storage: PrivateS3Storage, key: str, parts: Mapping[str, int], check: Check) -> None:
+    with translated_errors():
+        storage.join(key, parts, check)
+
+
 class Stash:
     """Objects stored together: all of them, or none.
 
@@ -118,16 +143,16 @@ class Stash:
         if kind is not None:
             self.discard()
 
-    def save(self, key: str, content: bytes | Path, check: Check = lambda: None) -> str:
+    def save(self, key: str, content: bytes | Path, check: Check | None = None) -> str:
         """Store bytes, or a file's content (see `save_file`), and remember it; returns the key."""
         if isinstance(content, Path):
             save_file(key, content, check)
         else:
-            save(key, content)
+            save(key, content, check)
         self.keys.append(key)
         return key
 
-    def save_joined(self, key: str, parts: Mapping[str, int], path: Path, check: Check = lambda: None) -> str:
+    def save_joined(self, key: str, parts: Mapping[str, int], path: Path, check: Check | None = None) -> str:
         """Store what objects give one after the other; returns the key.
 
         An S3 server joins them itself where they are large enough for its parts; nothing is sent again then.
@@ -138,8 +163,7 @@ class Stash:
         """
         storage = backend()
         if isinstance(storage, PrivateS3Storage) and storage.can_join(list(parts.values())):
-            with translated_errors():
-                storage.join(key, parts, check)
+            _waiting(lambda: _join(storage, key, parts, check or _nothing), check)
             self.keys.append(key)
             return key
         return self.save(key, path, check)
@@ -188,21 +212,21 @@ def blocks(key: str, *, start: int = 0, storage: Storage | None = None) -> Itera
 def join_objects(
     keys: Iterable[str],
     path: Path,
-    on_bytes: OnBytes = lambda _: None,
-    *,
-    patience: Patience | None = None,
+    on_bytes: OnBytes | None = None,
 ) -> tuple[int, str]:
     """Write the objects one after the other into a file; returns its size and its SHA-256.
 
     Args:
-        on_bytes: called with the bytes so far after every block; what it raises ends the copying.
-        patience: with a storage that goes away meanwhile; the reading goes on where it stopped.
+        on_bytes: called with the bytes so far after every block; what it raises ends the copying. With it a
+            storage that goes away is waited for, and the reading goes on where it stopped.
 
     Raises:
         StorageError: one cannot be read.
         OSError: the disk is full.
     """
     digest, size = hashlib.sha256(), 0
+    hear = on_bytes or (lambda _: None)
+    patience = Patience(lambda: hear(size), seconds=None if on_bytes else 0.0)
     with path.open("wb") as out:
         for key in keys:
             begin = size
@@ -212,11 +236,9 @@ def join_objects(
                         out.write(block)
                         digest.update(block)
                         size += len(block)
-                        on_bytes(size)
+                        hear(size)
                     break
                 except StorageUnavailable as error:
-                    if patience is None:
-                        raise
                     patience.wait(error)
     return size, digest.hexdigest()
 

@@ -47,7 +47,7 @@ class Patience:
             self._since, self._pause = now, FIRST
             why = " ".join(getattr(error, "__notes__", ()))
             logger.warning("The storage is away; waiting for it. %s", why)
-        if now - self._since > self._seconds:
+        if now - self._since >= self._seconds:
             raise error
         until = now + random.uniform(self._pause / 2, self._pause)  # noqa: S311 - spreads load
         self._pause = min(self._pause * 2, CAP)

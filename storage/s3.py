@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,6 +50,8 @@ class PrivateS3Storage(S3Storage):
     `public_endpoint_url` from the start.
     """
 
+    access_key: str | None
+    secret_key: str | None
     large: int = LARGE  # bytes from which on a file goes up in parts that outlive an interruption
 
     def __init__(self, **settings: Any) -> None:
@@ -116,7 +119,7 @@ class PrivateS3Storage(S3Storage):
             if status_of(error) == 416:  # nothing comes after the last byte
                 return
             raise self._missing(error, name) from error
-        with answer["Body"] as body:
+        with contextlib.closing(answer["Body"]) as body:
             yield from body.iter_chunks(size)
 
     def head(self, name: str) -> Any:

@@ -11,7 +11,6 @@ from celery.signals import worker_process_init, worker_ready
 from django.db import connections
 
 from jobs.runner import run_job
-from storage.errors import OUTAGE
 from translator import worker
 from translator.models import Generator, Translation
 from translator.services import orphans_sweep
@@ -20,7 +19,7 @@ from translator.services import orphans_sweep
 @shared_task(name=Translation.TASK_NAME, ignore_result=True)
 def translate(job_id: str) -> None:
     """Run one attempt of a translation, if it is to be had."""
-    run_job(model=Translation, job_id=job_id, work=worker.translate, outage=OUTAGE)
+    run_job(model=Translation, job_id=job_id, work=worker.translate)
 
 
 @shared_task(name="translator.draw_sample", ignore_result=True)

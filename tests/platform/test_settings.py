@@ -112,9 +112,13 @@ def test_an_unknown_value_or_variable_stops_the_start(variable: str, value: str,
 
 
 def test_s3_needs_its_bucket_and_key(tmp_path: Path) -> None:
-    said = refusal(tmp_path, MAPGAN_STORAGE="s3", MAPGAN_S3_BUCKET="maps")
-    assert "MAPGAN_S3_ACCESS_KEY_ID" in said
-    assert "MAPGAN_S3_SECRET_ACCESS_KEY" in said
+    s3 = {"MAPGAN_STORAGE": "s3", "MAPGAN_S3_BUCKET": "maps"}
+    assert "needs MAPGAN_S3_BUCKET" in refusal(tmp_path, MAPGAN_STORAGE="s3")
+    said = refusal(tmp_path, **s3, MAPGAN_S3_ACCESS_KEY_ID="k")
+    assert "MAPGAN_S3_SECRET_ACCESS_KEY is missing" in said
+    assert "MAPGAN_S3_PREFIX" in refusal(tmp_path, **s3, MAPGAN_S3_PREFIX="../others")
+    assert "MAPGAN_S3_ENCRYPTION" in refusal(tmp_path, **s3, MAPGAN_S3_KMS_KEY_ID="key")
+    assert settings_of(tmp_path, "STORAGE", **s3) == {"STORAGE": "s3"}, "the machine's role has the key"
 
 
 def test_proxy_headers_are_ignored_by_default(tmp_path: Path) -> None:

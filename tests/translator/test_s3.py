@@ -168,11 +168,21 @@ def test_no_answer_to_the_worker(
     assert run(translation).state == JobState.SUCCEEDED
 
 
-def test_a_wrong_secret(alice: User, generator: Generator, change_s3: Callable[..., None]) -> None:
+def test_a_wrong_secret(
+    change_s3: Callable[..., None],
+    alice: User,
+    generator: Generator,
+    s3_server: S3Server,
+    settings: Settings,
+) -> None:
     translation = submitted(alice, generator)
     change_s3(secret_key="wrong")
     with pytest.raises(StorageRefused):
         submitted(alice, generator)
     run(translation)
-    assert (translation.state, translation.error_code) == (JobState.FAILED, "storage_refused")
-    assert "operator" in translation.error_message
+    assert (translation.state, translation.attempt) == (JobState.QUEUED, 1)
+    assert translation.max_attempts == settings.JOB_MAX_ATTEMPTS + 1, "no fault of the job"
+    assert "MAPGAN_S3_SECRET_ACCESS_KEY" in translation.error_details
+    change_s3(secret_key=s3_server.secret_key)
+    Translation.objects.update(not_before=None)
+    assert run(translation).state == JobState.SUCCEEDED

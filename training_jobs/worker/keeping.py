@@ -84,7 +84,7 @@ class RunKeeper:
                     ("thumbnail", thumbnails, _strip(folder, names[:THUMBNAIL_TILES])),
                 ):
                     key = run_key(self._run.pk, f"{kind}-{step}-{direction}", "webp", attempt=self._attempt)
-                    found[direction] = stash.save(key, drawn)
+                    found[direction] = stash.save(key, drawn, self._check)
             recording.checkpoint_drawn(
                 run=self._run, attempt=self._attempt, step=step, sheets=sheets, thumbnails=thumbnails
             )
@@ -126,12 +126,12 @@ class RunKeeper:
                 new = {}
                 for name, (folder, names) in missing.items():
                     key = run_key(self._run.pk, name, "webp", attempt=self._attempt)
-                    new[name] = stash.save(key, _sheet(folder, names))
+                    new[name] = stash.save(key, _sheet(folder, names), self._check)
                     kind, _, direction = name.partition("-")
                     if kind == "input":  # a published generator shows what it makes of this one
                         key = run_key(self._run.pk, f"first-{direction}", "png", attempt=self._attempt)
                         first = (folder / f"{names[0]}.png").read_bytes()
-                        new[f"first-{direction}"] = stash.save(key, first)
+                        new[f"first-{direction}"] = stash.save(key, first, self._check)
                 self._write(new)
 
     def _write(self, new: dict[str, str]) -> None:

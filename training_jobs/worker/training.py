@@ -18,14 +18,13 @@ from training_jobs.worker.keeping import RunKeeper, bring_back
 from training_jobs.worker.library import command, environment
 from training_jobs.worker.scratch import dataset_file, scratch
 from training_jobs.worker.watching import Watch
-from translator.storage import StorageUnavailable
 
 
 class ChildDied(Exception):  # noqa: N818 - it names what happened
     """The child ended without a word: killed, most often for want of memory. Worth one more attempt."""
 
 
-TRANSIENT: Final = (StorageUnavailable, ChildDied)
+TRANSIENT: Final = (ChildDied,)
 CANCEL_SECONDS: Final = 1.0  # who cancels wants nothing saved, and sees it end within five seconds
 EXIT_DIVERGED, EXIT_DISK_FULL = 3, 4  # of `mapgan train`
 
@@ -35,7 +34,7 @@ def train(job: TrainingRun, attempt: Attempt) -> Done:
 
     Raises:
         JobFailed: it cannot go on; the message says why.
-        ChildDied, StorageUnavailable: worth another attempt, which goes on from the last checkpoint.
+        ChildDied, StorageError: worth another attempt, which goes on from the last checkpoint.
         JobStopped: cancelled, paused, the worker stops, or the lease is lost.
     """
     with scratch(job, attempt) as folder:

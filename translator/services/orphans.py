@@ -11,12 +11,15 @@ from typing import Any
 from django.db import models
 from django.utils import timezone
 
+from storage.errors import ObjectMissing
+from storage.objects import abort_stale_uploads, modified_at, remove, row_id, walk
+from storage.s3 import INCOMING
 from translator.models import Generator, Translation
-from translator.storage import GENERATORS, TRANSLATIONS, ObjectMissing, modified_at, remove, row_id, walk
+from translator.storage import GENERATORS, TRANSLATIONS
 
 logger = logging.getLogger(__name__)
 
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 BATCH = 500  # ids in one query
 HANDFUL = 10  # what crashes leave in a small site, without being suspicious
 SHARE = 10  # in a larger one: a tenth of what is in use
@@ -71,9 +74,31 @@ def orphans_sweep(*, older_than: timedelta = HOUR, force: bool = False) -> int:
         old = [key for key in orphans if _is_older(key, limit)]
         remove(old)
         swept += len(old)
+    swept += _sweep_incoming(timezone.now() - DAY)
     if swept:
         logger.info("Removed %d stored objects that no row refers to.", swept)
     return swept
+
+
+def _sweep_incoming(limit: datetime) -> int:
+    """Large files that began their way to S3 before then and never arrived; returns how many were whole.
+
+    An hour would be too short: the parts of an upload that was cut off wait for the attempt that goes on.
+    """
+    aborted = abort_stale_uploads([INCOMING, *(folder for folder, _, _ in REFERENCES)], before=limit)
+    if aborted:
+        logger.info("Ended %d multipart uploads that nobody went on with.", aborted)
+    whole = [key for key in walk(INCOMING) if _is_older(key, limit)]
+    remove(whole)
+    return len(whole)
+
+
+def objects_referenced() -> Iterator[tuple[str, set[str]]]:
+    """Folder by folder, every key that a row names now."""
+    for folder, model, columns in REFERENCES:
+        rows = model._default_manager.order_by().values_list(*columns).iterator(chunk_size=BATCH)
+        found = {key for row in rows for value in row for key in _keys(value)}
+        yield folder, {key for key in found if key.startswith(f"{folder}/")}
 
 
 def _is_suspicious(orphans: int, in_use: int) -> bool:
