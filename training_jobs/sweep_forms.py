@@ -38,6 +38,7 @@ class SweepForm(RunForm):
         like: a sweep whose search is shown first.
     """
 
+    name = forms.CharField(max_length=100, strip=True)  # its runs add their number
     method = forms.ChoiceField(
         choices=Method.choices,
         initial=Method.GRID,
@@ -81,7 +82,6 @@ class SweepForm(RunForm):
         like: Sweep | None = None,
     ) -> None:
         super().__init__(data, user=user, start=start, cloned_from=cloned_from)
-        self.fields["name"].max_length = 100  # type: ignore[attr-defined]  # its runs add their number
         self.plan: Plan | None = None
         for number in range(1, AXES_LIMIT + 1):
             self._add_row(number)
@@ -114,6 +114,16 @@ class SweepForm(RunForm):
     def search(self) -> list[BoundField]:
         """How it searches."""
         return [self[name] for name in ("method", "size", "concurrency", "pruner", "search_seed")]
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong, told beside the cost, for which names and datasets do not matter."""
+        return [
+            str(error) if name == "__all__" else f"{self.fields[name].label}: {error}"
+            for name, errors in self.errors.items()
+            if name not in ("name", "dataset_version")
+            for error in errors
+        ]
 
     def clean(self) -> dict[str, Any]:
         """The settings as the library checks them, then the space and the search."""

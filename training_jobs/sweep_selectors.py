@@ -66,11 +66,15 @@ def sweeps_visible(user: Person) -> QuerySet[Sweep]:
     if not may_train(user):
         return Sweep.objects.none()
     over = Q(trials__run__state__in=[JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED])
-    return Sweep.objects.select_related("dataset_version__dataset", "created_by").annotate(
-        launched=Count("trials"),
-        ended=Count("trials", filter=over | Q(trials__run=None)),
-        failed=Count("trials", filter=Q(trials__run__state=JobState.FAILED)),
-        active=Count("trials", filter=Q(trials__run__state__in=ACTIVE_STATES)),
+    return (
+        Sweep.objects.select_related("dataset_version__dataset", "created_by")
+        .annotate(
+            launched=Count("trials"),
+            ended=Count("trials", filter=over | Q(trials__run=None)),
+            failed=Count("trials", filter=Q(trials__run__state=JobState.FAILED)),
+            active=Count("trials", filter=Q(trials__run__state__in=ACTIVE_STATES)),
+        )
+        .order_by("-created_at", "-id")
     )
 
 

@@ -80,8 +80,7 @@ def costs(request: HttpRequest) -> HttpResponse:
     found = None
     if form.config is not None and form.plan is not None:
         found = estimate_sweep(form.config, form.plan, runs_visible(request.user))
-    problems = [str(error) for name, errors in form.errors.items() if name != "name" for error in errors]
-    context = {"estimate": found, "problems": problems}
+    context = {"estimate": found, "problems": form.problems}
     return render(request, "training/_sweep_estimate.html", context)
 
 
