@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Sequence
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
@@ -14,10 +15,13 @@ from training_jobs.models import (
     Checkpoint,
     Dataset,
     DatasetVersion,
+    Evaluation,
     Publication,
+    TimeLapse,
     TrainingRun,
     Upload,
 )
+from translator.models import Generator
 
 Person = User | AnonymousUser
 
@@ -93,15 +97,54 @@ def checkpoint_visible(*, user: Person, checkpoint_id: uuid.UUID) -> Checkpoint:
     return Checkpoint.objects.select_related("run__dataset_version__dataset").get(pk=checkpoint_id)
 
 
+def checkpoints_visible(*, user: Person, checkpoint_ids: Sequence[uuid.UUID]) -> list[Checkpoint]:
+    """Several, in the order of their ids; those that are not there (any more) are left out."""
+    if not may_train(user):
+        return []
+    rows = Checkpoint.objects.select_related("run__dataset_version__dataset").in_bulk(list(checkpoint_ids))
+    return [rows[each] for each in dict.fromkeys(checkpoint_ids) if each in rows]
+
+
+def evaluations_of(checkpoints: Iterable[Checkpoint]) -> list[Evaluation]:
+    """Theirs, the oldest first."""
+    ids = [each.pk for each in checkpoints]
+    return list(Evaluation.objects.filter(checkpoint__in=ids).order_by("created_at", "id"))
+
+
+def evaluations_visible(user: Person) -> QuerySet[Evaluation]:
+    """Every evaluation, newest first; none for anybody but staff."""
+    if not may_train(user):
+        return Evaluation.objects.none()
+    return Evaluation.objects.select_related("checkpoint__run", "created_by")
+
+
+def timelapse_of(run: TrainingRun, direction: str) -> TimeLapse | None:
+    """A run's moving picture in a direction, if one was asked for."""
+    return TimeLapse.objects.filter(run=run, direction=direction).first()
+
+
+def publications_visible(user: Person) -> QuerySet[Publication]:
+    """Every publication, newest first; none for anybody but staff."""
+    if not may_train(user):
+        return Publication.objects.none()
+    return Publication.objects.select_related("checkpoint__run", "generator", "created_by")
+
+
 def publication_visible(*, user: Person, publication_id: uuid.UUID) -> Publication:
     """One publication.
 
     Raises:
         Publication.DoesNotExist: there is none, or none for this person.
     """
-    if not may_train(user):
-        raise Publication.DoesNotExist
-    return Publication.objects.select_related("checkpoint__run", "generator").get(pk=publication_id)
+    return publications_visible(user).get(pk=publication_id)
+
+
+def versions_of(generator: Generator) -> list[tuple[Generator, Publication | None]]:
+    """All versions of its name, the newest first, each with the publication that made it, if one did."""
+    versions = list(Generator.objects.filter(name=generator.name).order_by("-version"))
+    made = Publication.objects.filter(generator__in=versions).select_related("checkpoint__run")
+    by_generator = {each.generator_id: each for each in made}
+    return [(version, by_generator.get(version.pk)) for version in versions]
 
 
 def curve_tail(run: TrainingRun, rows: int) -> tuple[curves.Steps, curves.Values]:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from training_jobs.views import comparing, datasets, launching, publications, runs, sweeps, uploads
+from training_jobs.views import (
+    checkpoints,
+    comparing,
+    datasets,
+    launching,
+    publications,
+    runs,
+    sweeps,
+    timelapses,
+    uploads,
+)
 
 patterns = [
     path("datasets/", datasets.index, name="datasets"),
@@ -28,7 +38,26 @@ patterns = [
     path("runs/<uuid:run_id>/samples/<slug:name>/", runs.samples, name="run-samples"),
     path("runs/<uuid:run_id>/extend/", runs.extend, name="run-extend"),
     path("runs/<uuid:run_id>/delete/", runs.delete, name="run-delete"),
+    path("runs/<uuid:run_id>/checkpoints/", checkpoints.table, name="checkpoints"),
+    path("runs/<uuid:run_id>/checkpoints/act/", checkpoints.act, name="checkpoints-act"),
+    path("runs/<uuid:run_id>/checkpoints/delete/", checkpoints.delete, name="checkpoints-delete"),
+    path("runs/<uuid:run_id>/retention/", checkpoints.retention, name="retention"),
+    path("runs/<uuid:run_id>/timelapse/<slug:direction>/", timelapses.ask, name="timelapse"),
+    path("runs/<uuid:run_id>/timelapse/<slug:direction>/status/", timelapses.status, name="timelapse-status"),
+    path("runs/<uuid:run_id>/timelapse/<slug:direction>/file/", timelapses.download, name="timelapse-file"),
+    path("checkpoints/compare/", checkpoints.compare, name="checkpoints-compare"),
+    path(
+        "checkpoints/<uuid:checkpoint_id>/thumbnail/<slug:direction>/",
+        checkpoints.thumbnail,
+        name="checkpoint-thumbnail",
+    ),
+    path(
+        "evaluations/<uuid:evaluation_id>/<slug:action>/", checkpoints.evaluation_act, name="evaluation-act"
+    ),
     path("checkpoints/<uuid:checkpoint_id>/publish/", publications.new, name="publish"),
+    path("publications/<uuid:publication_id>/", publications.detail, name="publication"),
+    path("publications/<uuid:publication_id>/offer/", publications.offer, name="publication-offer"),
+    path("publications/<uuid:publication_id>/cancel/", publications.cancel, name="publication-cancel"),
     path("publications/<uuid:publication_id>/status/", publications.status, name="publication-status"),
     path("publications/<uuid:publication_id>/retry/", publications.retry, name="publication-retry"),
     path("runs/<uuid:run_id>/<slug:action>/", runs.act, name="run-act"),
