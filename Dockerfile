@@ -61,7 +61,8 @@ RUN rm -r requirements && mv generators /build/ \
 
 # --- What all images share ------------------------------------------------------------------------------------------
 FROM base AS runtime
-RUN useradd --system --no-log-init --uid 10001 --user-group --home-dir /var/lib/mapgan --shell /usr/sbin/nologin mapgan \
+RUN groupadd --system --gid 10001 mapgan \
+    && useradd --system --no-log-init --uid 10001 --gid mapgan --home-dir /var/lib/mapgan --shell /usr/sbin/nologin mapgan \
     && install -d -o mapgan -g mapgan -m 0700 /var/lib/mapgan
 WORKDIR /app
 COPY --from=code /app/ ./

@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-postgres lint format bench lock env train-env dev-env browser clean
+.PHONY: help run test test-postgres lint format check-images bench lock env train-env dev-env browser clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -23,13 +23,16 @@ test: dev-env browser ## everything, on SQLite and on PostgreSQL; T=tests/jobs f
 test-postgres: dev-env ## the database-sensitive tests on PostgreSQL
 	@$(BIN)/python -m tests.support.postgres $(BIN)/python -m pytest -m database $(T)
 
-lint: dev-env ## style, types, import contracts, templates, sizes
+lint: dev-env ## style, types, import contracts, templates, images, deployment files, sizes
 	@$(BIN)/python scripts/lint.py
 
 format: dev-env ## let the tools put code and templates in order
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 	@git ls-files 'templates/*.html' | xargs $(BIN)/djade --target-version 5.2
+
+check-images: dev-env ## serve a translation from the built images (docker, or buildah as root)
+	@$(BIN)/python -m tests.support.images $(IMAGES)
 
 bench: dev-env ## the speed claims, half an hour; BENCH="--only pix2pix", --no-large, --quick
 	@$(BIN)/python -m benchmarks $(BENCH)

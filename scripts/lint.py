@@ -11,12 +11,21 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 
 
-def templates() -> list[str]:
-    """The templates under version control."""
-    listed = subprocess.run(
-        ["git", "ls-files", "templates/*.html"], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    return listed.stdout.split()
+def tracked(pattern: str) -> list[str]:
+    """The files under version control that match."""
+    command = ["git", "ls-files", pattern]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()
+
+
+def shell_scripts() -> list[str]:
+    """What is for a shell, by its first line."""
+    return [name for name in tracked("deploy/*") + tracked(".ci/*") if b"sh\n" in first_line(name)]
+
+
+def first_line(name: str) -> bytes:
+    """With its end."""
+    with (ROOT / name).open("rb") as file:
+        return file.readline()
 
 
 LINTERS: dict[str, list[str]] = {
@@ -25,8 +34,13 @@ LINTERS: dict[str, list[str]] = {
     "types (mypy --strict)": ["mypy", "--no-error-summary"],
     "import contracts": ["lint-imports"],
     "templates (djlint)": ["djlint", "--lint", "--quiet", "templates"],
-    "templates (djade)": ["djade", "--check", "--target-version", "5.2", *templates()],
+    "templates (djade)": ["djade", "--check", "--target-version", "5.2", *tracked("templates/*.html")],
     "images (hadolint)": ["hadolint", "--failure-threshold", "info", "Dockerfile"],
+    "containers (dclint)": ["python", "scripts/dclint.py", "--max-warnings", "0", "docker-compose.yml"],
+    "containers (schema)": [
+        *("check-jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml")
+    ],
+    "scripts (shellcheck)": ["shellcheck", *shell_scripts()],
     "sizes and hosts": ["python", "scripts/check_repository.py"],
 }
 

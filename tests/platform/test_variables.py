@@ -14,7 +14,10 @@ import pytest
 
 from tests.support.live import ROOT, clean_environment
 
-OUTSIDE_SETTINGS = {"MAPGAN_ENV_FILE"}  # says where settings are read from
+OUTSIDE_SETTINGS = {
+    "MAPGAN_ENV_FILE",
+    "COMPOSE_PROFILES",
+}  # where settings are read from; read by docker compose
 # Variables of others that we read. Whatever else a process reads is ours and belongs into .env.example.
 OF_OTHERS = {
     "DJANGO_SETTINGS_MODULE",
