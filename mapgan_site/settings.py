@@ -183,6 +183,9 @@ TRANSLATOR_THREADS = env.integer("MAPGAN_TRANSLATE_THREADS", 0, most=1024) or No
 DATASET_MAX_BYTES = env.integer("MAPGAN_MAX_DATASET_MB", 5000, least=1, most=1_000_000) * 1_000_000
 DATASET_ROOTS = env.listing("MAPGAN_DATASET_ROOTS")  # folders of the server that staff may import from
 TRAINING_WORK_DIR = env.path("MAPGAN_WORK_DIR", VAR_DIR / "work")  # a worker's scratch space
+TENSORBOARD_URL = env.text("MAPGAN_TENSORBOARD_URL")  # empty: a socket of ours
+TENSORBOARD_SOCKET = local.socket_path(VAR_DIR, "tensorboard.sock")
+TENSORBOARD_DIR = env.path("MAPGAN_TENSORBOARD_DIR", VAR_DIR / "tensorboard")
 
 # --- Jobs and the queue ----------------------------------------------------------------------------------
 

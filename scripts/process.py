@@ -4,6 +4,7 @@
 
 - ``web``: the site, on HOST and PORT
 - ``translate``, ``data``, ``train``, ``maintenance``: a worker of that queue, one job at a time
+- ``tensorboard``: TensorBoard, asleep until the site asks it
 - ``beat``: the clock; one is enough, a second one does no harm
 - ``prepare``: tables, static files, the admin, the bundled generators; once before the others, and it ends
 
@@ -21,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WORKERS = {"translate": "INFO", "data": "INFO", "train": "INFO", "maintenance": "WARNING"}
 QUEUES = {"data": "data,evaluate"}
 """What a worker takes from beside the queue of its name; in turns, so that a long one blocks no other."""
-ROLES = ("web", *WORKERS, "beat", "prepare")
+ROLES = ("web", *WORKERS, "tensorboard", "beat", "prepare")
 
 
 def web() -> None:
@@ -63,6 +64,13 @@ def worker(queue: str) -> None:
     )
 
 
+def tensorboard() -> None:
+    """See `mapgan_site.board`."""
+    from mapgan_site.board import run
+
+    run()
+
+
 def prepare() -> None:
     """``manage.py prepare``."""
     from django.core.management import execute_from_command_line
@@ -92,7 +100,7 @@ def main() -> None:
     elif role == "beat":
         celery("beat", "--pidfile=", "--loglevel", "WARNING")
     else:
-        {"web": web, "prepare": prepare}[role]()
+        {"web": web, "tensorboard": tensorboard, "prepare": prepare}[role]()
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ NAMES = {
     "train": "the train worker",
     "maintenance": "the maintenance worker",
     "beat": "the scheduler",
+    "tensorboard": "TensorBoard",
     "broker": "the broker",
 }
 DIED = re.compile(r"exited: (?P<name>\w+) \((?P<how>.*?)(; (?P<expected>not expected|expected))?\)")

@@ -5,9 +5,12 @@ from __future__ import annotations
 from django.urls import include, path
 
 from training_jobs.views import (
+    board,
     checkpoints,
     comparing,
+    curves,
     datasets,
+    files,
     launching,
     publications,
     runs,
@@ -34,7 +37,12 @@ patterns = [
     path("runs/compare/", comparing.compare, name="compare"),
     path("runs/<uuid:run_id>/", runs.detail, name="run"),
     path("runs/<uuid:run_id>/status/", runs.status, name="run-status"),
-    path("runs/<uuid:run_id>/curves/", runs.curve_data, name="run-curves"),
+    path("runs/<uuid:run_id>/curves/", curves.curve_data, name="run-curves"),
+    path("runs/<uuid:run_id>/config.toml", files.config, name="run-config"),
+    path("runs/<uuid:run_id>/tensorboard.zip", files.events, name="run-events"),
+    path("runs/<uuid:run_id>/tensorboard/", board.open_run, name="run-board"),
+    path("runs/<uuid:run_id>/log/", files.log_tail, name="run-log-tail"),
+    path("runs/<uuid:run_id>/logs/<str:name>", files.log, name="run-log"),
     path("runs/<uuid:run_id>/samples/<slug:name>/", runs.samples, name="run-samples"),
     path("runs/<uuid:run_id>/extend/", runs.extend, name="run-extend"),
     path("runs/<uuid:run_id>/delete/", runs.delete, name="run-delete"),
@@ -69,6 +77,8 @@ patterns = [
     path("sweeps/<uuid:sweep_id>/extend/", sweeps.extend, name="sweep-extend"),
     path("sweeps/<uuid:sweep_id>/delete/", sweeps.delete, name="sweep-delete"),
     path("sweeps/<uuid:sweep_id>/<slug:action>/", sweeps.act, name="sweep-act"),
+    path("tensorboard/", board.board, name="board"),
+    path("tensorboard/<path:path>", board.board),
     path("uploads/", uploads.begin, name="uploads"),
     path("uploads/<uuid:upload_id>/", uploads.upload, name="upload"),
     path("uploads/<uuid:upload_id>", uploads.upload),  # FilePond puts the id at the end of an address

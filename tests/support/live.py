@@ -28,6 +28,7 @@ PROGRAMS = {
     "train": "mapgan:train",
     "maintenance": "mapgan:maintenance",
     "beat": "mapgan:beat",
+    "tensorboard": "mapgan:tensorboard",
     "broker": "broker",
 }
 SHORT_LEASES = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from functools import wraps
 from typing import TypeVar
 
@@ -11,7 +12,8 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.cache import never_cache
 
 from accounts.models import User
-from training_jobs.selectors import may_train
+from training_jobs.models import TrainingRun
+from training_jobs.selectors import may_train, run_visible
 from translator.views.common import P, View
 
 M = TypeVar("M", bound=Model)
@@ -34,3 +36,15 @@ def staff_of(request: HttpRequest) -> User:
     if not isinstance(request.user, User):
         raise Http404
     return request.user
+
+
+def run_of(request: HttpRequest, run_id: uuid.UUID) -> TrainingRun:
+    """The run of an address.
+
+    Raises:
+        Http404: there is none, or none for this person.
+    """
+    try:
+        return run_visible(user=request.user, run_id=run_id)
+    except TrainingRun.DoesNotExist:
+        raise Http404 from None

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-import math
 import uuid
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from jobs.selectors import queue_position
 from mapgan.config import ConfigError
 from mapgan.presets import preset
-from training_jobs import curves
+from training_jobs.board import event_files
 from training_jobs.models import TrainingRun
 from training_jobs.run_forms import ExtendForm
-from training_jobs.selectors import publications_of, run_visible
+from training_jobs.selectors import publications_of
 from training_jobs.services.runs import (
     RunRefused,
     run_cancel,
@@ -30,11 +28,11 @@ from training_jobs.services.runs import (
     run_pause,
     run_resume,
 )
-from training_jobs.views.common import staff_of, staff_only
+from training_jobs.usage import Usage
+from training_jobs.views.common import run_of, staff_of, staff_only
 from translator.downloads import object_response
 from translator.views.common import storage_errors
 
-POINTS = 2_000  # rows of one answer: about what a wide screen has pixels
 NOTES = 200
 
 
@@ -42,41 +40,14 @@ NOTES = 200
 @require_safe
 def detail(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """One run."""
-    return render(request, "training/run.html", _context(_run(request, run_id)))
+    return render(request, "training/run.html", _context(run_of(request, run_id)))
 
 
 @staff_only
 @require_safe
 def status(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """How far it is, its alarms and its story, as a fragment that asks again while more will come."""
-    return render(request, "training/_run_live.html", _context(_run(request, run_id)))
-
-
-@staff_only
-@require_safe
-def curve_data(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
-    """Curves as columns: ``{"columns": [...], "steps": [...], "values": [[...], ...], "step": n}``.
-
-    ``from`` and ``to`` narrow the steps, so that a zoom gets its own points; ``points`` is how many at most.
-    """
-    run = _run(request, run_id)
-    first, last = (_number(request, name) for name in ("from", "to"))
-    chunks = run.chunks.all()
-    if first is not None:
-        chunks = chunks.filter(last_step__gte=first)
-    if last is not None:
-        chunks = chunks.filter(first_step__lte=last)
-    packed = [(bytes(data), rows) for data, rows in chunks.values_list("data", "rows")]
-    steps, values = curves.join(packed, len(run.columns))
-    low, high = first or 0, last if last is not None else 2**32 - 1
-    inside = (steps >= low) & (steps <= high)
-    points = min(max(_number(request, "points") or POINTS, 50), POINTS)
-    steps, values = curves.thin(steps[inside], values[inside], points)
-    columns = [list(map(_short, column)) for column in values.T.tolist()]
-    data = {"columns": run.columns, "steps": steps.tolist(), "values": columns, "step": run.step}
-    response = JsonResponse(data)
-    patch_cache_control(response, private=True, no_store=True)
-    return response
+    return render(request, "training/_run_live.html", _context(run_of(request, run_id)))
 
 
 @staff_only
@@ -84,7 +55,7 @@ def curve_data(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 @storage_errors
 def samples(request: HttpRequest, run_id: uuid.UUID, name: str) -> HttpResponseBase:
     """A sheet of samples: ``input-DIRECTION``, ``target-DIRECTION``, or ``STEP-DIRECTION``."""
-    run = _run(request, run_id)
+    run = run_of(request, run_id)
     which, _, direction = name.partition("-")
     if which.isdecimal() and len(which) < 10:
         checkpoint = run.checkpoints.filter(step=int(which)).first()
@@ -97,14 +68,18 @@ def samples(request: HttpRequest, run_id: uuid.UUID, name: str) -> HttpResponseB
 
 
 @staff_only
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @storage_errors
 def act(request: HttpRequest, run_id: uuid.UUID, action: str) -> HttpResponse:
-    """Pause, resume, finish, cancel."""
-    run, user = _run(request, run_id), staff_of(request)
+    """Pause, resume, finish, cancel. Before cancelling it asks, where no script did."""
+    run, user = run_of(request, run_id), staff_of(request)
     actions = {"pause": run_pause, "resume": run_resume, "finish": run_finish, "cancel": run_cancel}
     if action not in actions:
         raise Http404
+    if request.method != "POST":
+        if action != "cancel":
+            return redirect(run.get_absolute_url())
+        return render(request, "training/run_cancel.html", _context(run))
     if not actions[action](run=run, by=user):
         messages.info(request, "That is not possible any more: look at where the run stands now.")
     return redirect(run.get_absolute_url())
@@ -114,7 +89,7 @@ def act(request: HttpRequest, run_id: uuid.UUID, action: str) -> HttpResponse:
 @require_POST
 def extend(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """More steps."""
-    run = _run(request, run_id)
+    run = run_of(request, run_id)
     form = ExtendForm(request.POST)
     if not form.is_valid():
         messages.error(request, "Give the number of steps in all.")
@@ -131,7 +106,7 @@ def extend(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 @storage_errors
 def delete(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """Ask, then delete it with its checkpoints and files."""
-    run = _run(request, run_id)
+    run = run_of(request, run_id)
     if request.method != "POST":
         context = {"run": run, "checkpoints": run.checkpoints.count()}
         return render(request, "training/run_delete.html", context)
@@ -140,39 +115,35 @@ def delete(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     return redirect("training:runs")
 
 
-def _run(request: HttpRequest, run_id: uuid.UUID) -> TrainingRun:
-    try:
-        return run_visible(user=request.user, run_id=run_id)
-    except TrainingRun.DoesNotExist:
-        raise Http404 from None
-
-
-def _number(request: HttpRequest, name: str) -> int | None:
-    text = request.GET.get(name, "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
-
-
-def _short(value: float) -> float | None:
-    """Six digits, as many as a float32 has; JSON has no NaN."""
-    return None if math.isnan(value) else float(f"{value:.6g}")
-
-
 def _context(run: TrainingRun) -> dict[str, Any]:
     """What a run's page and its fragment show."""
     checkpoints = list(run.checkpoints.order_by("step"))
-    directions = sorted({direction for each in checkpoints for direction in each.sheets})
+    drawn = [each.step for each in checkpoints if each.sheets]
     return {
         "run": run,
         "position": queue_position(job=run),
         "checkpoints": checkpoints,
-        "directions": directions,
-        "steps_drawn": json.dumps([each.step for each in checkpoints if each.sheets]),
+        "directions": _directions(run),
+        "steps_drawn": json.dumps(drawn),
+        "last_drawn": drawn[-1] if drawn else None,
+        "usage": Usage(run.usage),
+        "has_events": bool(event_files(run)),
         "notes": run.notes.select_related("by").order_by("-id")[:NOTES],
+        "seams": run.notes.filter(kind__in=["resumed", "continuity"]).order_by("id"),
         "publications": publications_of(run),
         "disk_bytes": sum(each.size_bytes for each in checkpoints),
         "is_live": run.is_active and not run.is_paused,
         "changed": _changed(run),
     }
+
+
+def _directions(run: TrainingRun) -> list[str]:
+    """What it learns; what it has drawn, where this version of the library does not know its settings."""
+    try:
+        return list(run.settings.directions)
+    except ConfigError:
+        drawn = run.checkpoints.values_list("sheets", flat=True)
+        return sorted({direction for sheets in drawn for direction in sheets})
 
 
 def _changed(run: TrainingRun) -> list[tuple[str, Any, Any]]:
