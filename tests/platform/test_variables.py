@@ -86,8 +86,9 @@ def test_the_defaults_that_are_written_are_the_defaults(tmp_path: Path) -> None:
             "MAPGAN_VAR_DIR": str(tmp_path / "var"),
             "PYTHONHASHSEED": "0",  # sets are shown in one order
         }
-        if "MAPGAN_WORK_DIR" in variables:
-            environment["MAPGAN_WORK_DIR"] = str(tmp_path / variables["MAPGAN_WORK_DIR"])
+        for name in ("MAPGAN_WORK_DIR", "MAPGAN_TENSORBOARD_DIR"):
+            if name in variables:
+                environment[name] = str(tmp_path / variables[name])
         result = subprocess.run(
             [sys.executable, "-c", code],
             env=environment,

@@ -80,8 +80,9 @@ def curves_append(
 def curves_trim(*, run: TrainingRun, attempt: int, step: int) -> tuple[curves.Steps, curves.Values]:
     """Forget what was logged after ``step``: those updates will be made again. Returns what was forgotten."""
     with _owned(run, attempt, step=step):
+        columns = TrainingRun.objects.values_list("columns", flat=True).get(pk=run.pk)
         packed = run.chunks.filter(last_step__gt=step).order_by("first_step").values_list("data", "rows")
-        steps, values = curves.join([(bytes(data), rows) for data, rows in packed], len(run.columns))
+        steps, values = curves.join([(bytes(data), rows) for data, rows in packed], len(columns))
         kept = steps <= step
         run.chunks.filter(last_step__gt=step).delete()
         _write_chunks(run, steps[kept], values[kept])
