@@ -100,16 +100,3 @@ function append(known, more) {
   known.step = more.step;
   known.resumes = more.resumes;
 }
-
-/** An exponential mean without the pull of the zero it began with. */
-export function smoothed(values, weight) {
-  if (!weight) return values;
-  let mean = 0;
-  let seen = 0;
-  return values.map((value) => {
-    if (value === null) return null;
-    mean = weight * mean + (1 - weight) * value;
-    seen = weight * seen + (1 - weight);
-    return mean / seen;
-  });
-}

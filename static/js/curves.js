@@ -2,24 +2,15 @@
  * A run's curves (uPlot): drag to zoom, Shift and drag to pan, one cursor for all of them, a mark wherever the run was
  * resumed. What is drawn while somebody moves is what is here already (curve-data.js brings the details).
  */
-import { CurveData, smoothed } from "./curve-data.js";
+import { CurveData } from "./curve-data.js";
 import { startMoves } from "./curve-moves.js";
+import { colour, onTheme, short, smoothed } from "./plotting.js";
 import { isLive } from "./run-log.js";
 
 const EVERY = 3000; // milliseconds between two questions while the run goes on
 const HEIGHT = 240;
 const PLAIN = new Set(["learning_rate", "images_per_second"]);
 const HUES = ["--accent", "--contour", "--bad", "--good", "--focus", "--warn"];
-
-function colour(name) {
-  const probe = document.createElement("span");
-  probe.className = "visually-hidden";
-  probe.style.color = `var(${name})`;
-  document.body.append(probe);
-  const found = getComputedStyle(probe).color;
-  probe.remove();
-  return found;
-}
 
 /* What belongs together shares a plot: the generator's terms, the discriminator's, and each of the rest alone. */
 function grouped(columns) {
@@ -36,7 +27,7 @@ function title(family, names) {
   return `${family}: ${names.map((name) => name.slice(family.length + 1) || name).join(", ")}`;
 }
 
-const marks = (_, values) => values.map((value) => (value === null ? "" : String(Number(value.toPrecision(3)))));
+const marks = (_, values) => values.map(short);
 
 export function startCurves(place, onStep) {
   const smoothing = document.getElementById("smoothing");
@@ -169,8 +160,7 @@ export function startCurves(place, onStep) {
   }).observe(place);
   smoothing.addEventListener("input", redraw);
   logarithmic.addEventListener("change", build);
-  new MutationObserver(build).observe(document.documentElement, { attributeFilter: ["data-theme"] });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", build);
+  onTheme(build);
 
   data.load();
   if ("live" in place.dataset) {

@@ -39,7 +39,7 @@ export function short(value) {
 
 /** Calls `redraw` when the colours of the page change. */
 export function onTheme(redraw) {
-  document.addEventListener("mapgan:theme", redraw);
+  new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 }
 
