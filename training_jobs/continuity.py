@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import fmean, pstdev
+from statistics import fmean
 from typing import Final
 
 ROWS: Final = 20
 """Logged steps before and after that are compared."""
-JUMP: Final = 3.0
-"""Times the scatter before: a mean that moved more than this is a jump."""
+JUMP: Final = 1.0
+"""Times the range of the figures before, beyond that range: there a mean is a jump. (A loss that falls quickly,
+as at a run's beginning, is none.)"""
 
 Figures = Mapping[str, float]
 
@@ -80,7 +81,8 @@ class Seam:
             if not before or not after:
                 continue
             found.append(f"{name} {fmean(before):.3g} before and {fmean(after):.3g} after")
-            if abs(fmean(after) - fmean(before)) > JUMP * max(pstdev(before), 0.02 * abs(fmean(before))):
+            room = JUMP * max(max(before) - min(before), 0.02 * abs(fmean(before)))
+            if not min(before) - room <= fmean(after) <= max(before) + room:
                 jumped.append(name)
         if not found:
             return ""
