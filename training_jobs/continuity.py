@@ -14,8 +14,8 @@ from typing import Final
 ROWS: Final = 20
 """Logged steps before and after that are compared."""
 JUMP: Final = 1.0
-"""Times the range of the figures before, beyond that range: there a mean is a jump. (A loss that falls quickly,
-as at a run's beginning, is none.)"""
+"""Times the range of the figures before, beyond that range: there a mean is a jump. (A loss that falls
+quickly, as at a run's beginning, does not jump.)"""
 
 Figures = Mapping[str, float]
 

@@ -76,22 +76,21 @@ def filled(route: str, values: dict[str, str]) -> str:
     return address + rest
 
 
-@pytest.mark.parametrize("route", ROUTES)
-def test_nobody_but_staff_finds_anything(route: str, clients: Clients, values: dict[str, str]) -> None:
-    address = filled(route, values)
-    before = list(TrainingRun.objects.values("state", "wish", "not_before"))
-    for name in ("alice", "bob", "nobody"):
-        for method in METHODS:
-            answer = getattr(clients[name], method)(address)
-            # 405 says no more than what the documents of the API say of every address
-            allowed = {404} if method != "options" else {403, 404, 405}
-            assert answer.status_code in allowed, f"{name} {method.upper()} {address}: {answer.status_code}"
-    assert list(TrainingRun.objects.values("state", "wish", "not_before")) == before
+def test_nobody_but_staff_finds_anything(clients: Clients, values: dict[str, str]) -> None:
+    before, found = list(TrainingRun.objects.values()), []
+    for address in [filled(route, values) for route in ROUTES]:
+        for name in ("alice", "bob", "nobody"):
+            for method in METHODS:
+                answer = getattr(clients[name], method)(address)
+                if answer.status_code != 404:
+                    found.append(f"{name} {method.upper()} {address}: {answer.status_code}")
+    assert found == []
+    assert list(TrainingRun.objects.values()) == before
 
 
-@pytest.mark.parametrize("route", ROUTES)
-def test_staff_is_told_what_an_address_takes(route: str, clients: Clients, values: dict[str, str]) -> None:
+def test_staff_is_told_what_an_address_takes(clients: Clients, values: dict[str, str]) -> None:
     """Else the test above would prove nothing: the addresses exist."""
-    answer = clients["carol"].options(filled(route, values))
-    missing = "/api/" in route and "<" in route  # an API looks for the row before the method
-    assert answer.status_code in ({405, 404} if missing else {405})
+    for route in ROUTES:
+        answer = clients["carol"].options(filled(route, values))
+        missing = "_id>" in route and "/api/" in route  # an API looks for the row before the method
+        assert answer.status_code in ({404, 405} if missing else {405}), route
