@@ -90,6 +90,8 @@ def doctor(
     try:
         with opened(data) as root:
             report = examine(root, a_side=a_side, progress=progress)
+            if root != data:  # what an archive was unpacked to means nothing to anybody
+                report = report.named_from(root)
         progress.end()
         if json_file is not None:
             part = json_file.with_name(f".{json_file.name}.part")

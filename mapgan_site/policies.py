@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from mapgan_site import addresses
 
+S3_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -80,6 +81,40 @@ def s3_storage(s3: dict[str, Any], *, link_seconds: int) -> dict[str, Any]:
             "querystring_expire": link_seconds,
         },
     }
+
+
+def s3_prefixes(places: list[str]) -> list[tuple[str, str]]:
+    """Buckets and prefixes of ``s3://bucket/prefix``; a prefix ends with a slash, or is empty."""
+    found = []
+    for place in places:
+        scheme, separator, rest = place.partition("://")
+        bucket, _, prefix = rest.partition("/")
+        parts = prefix.strip("/").split("/")
+        if scheme != "s3" or not separator or not S3_BUCKET.fullmatch(bucket) or {".", ".."} & set(parts):
+            raise ImproperlyConfigured(
+                f"MAPGAN_DATASET_S3_PREFIXES: write s3://bucket/prefix, not {place!r}."
+            )
+        found.append((bucket, f"{prefix.strip('/')}/" if prefix.strip("/") else ""))
+    return found
+
+
+def dataset_s3(own: dict[str, str], ours: dict[str, Any]) -> dict[str, Any]:
+    """How to reach the S3 server that datasets are imported from.
+
+    Another server is not shown our keys: with an endpoint or one key of its own, both keys must be its own.
+    Without any, they are ours, or what boto3 finds.
+    """
+    if own["endpoint_url"]:
+        addresses.origin(own["endpoint_url"], variable="MAPGAN_DATASET_S3_ENDPOINT_URL")
+    keys = {
+        "access_key": "MAPGAN_DATASET_S3_ACCESS_KEY_ID",
+        "secret_key": "MAPGAN_DATASET_S3_SECRET_ACCESS_KEY",
+    }
+    apart = any(own[key] for key in ("endpoint_url", *keys))
+    missing = [variable for key, variable in keys.items() if not own[key]]
+    if apart and missing:
+        raise ImproperlyConfigured(f"An S3 server for datasets needs {' and '.join(missing)}, too.")
+    return {key: value or ours[key] or None for key, value in own.items()}
 
 
 def s3_origin(s3: dict[str, Any]) -> str:

@@ -182,6 +182,19 @@ TRANSLATOR_THREADS = env.integer("MAPGAN_TRANSLATE_THREADS", 0, most=1024) or No
 
 DATASET_MAX_BYTES = env.integer("MAPGAN_MAX_DATASET_MB", 5000, least=1, most=1_000_000) * 1_000_000
 DATASET_ROOTS = env.listing("MAPGAN_DATASET_ROOTS")  # folders of the server that staff may import from
+DATASET_S3_PREFIXES = policies.s3_prefixes(env.listing("MAPGAN_DATASET_S3_PREFIXES"))  # and import from
+DATASET_S3 = policies.dataset_s3(  # where those are; what is not said is as for our own files
+    {
+        "endpoint_url": env.text("MAPGAN_DATASET_S3_ENDPOINT_URL"),
+        "region_name": env.text("MAPGAN_DATASET_S3_REGION"),
+        "addressing_style": env.choice(
+            "MAPGAN_DATASET_S3_ADDRESSING_STYLE", ("", "auto", "path", "virtual"), default=""
+        ),
+        "access_key": env.secret("MAPGAN_DATASET_S3_ACCESS_KEY_ID"),
+        "secret_key": env.secret("MAPGAN_DATASET_S3_SECRET_ACCESS_KEY"),
+    },
+    S3,
+)
 TRAINING_WORK_DIR = env.path("MAPGAN_WORK_DIR", VAR_DIR / "work")  # a worker's scratch space
 TENSORBOARD_URL = env.text("MAPGAN_TENSORBOARD_URL")  # empty: a socket of ours
 TENSORBOARD_SOCKET = local.socket_path(VAR_DIR, "tensorboard.sock")

@@ -16,8 +16,7 @@ class TrainingJobsConfig(AppConfig):
         from translator.services import orphans_watch
 
         orphans_watch(UPLOADS, UploadChunk, ("key",))
-        columns = ("archive", "report", "sheet_a", "sheet_b", "sheet_problems")
-        orphans_watch(DATASETS, DatasetVersion, columns)
+        orphans_watch(DATASETS, DatasetVersion, DatasetVersion.KEY_COLUMNS)
         orphans_watch(CHECKPOINTS, Checkpoint, ("files",))
         # a run's samples and time-lapses are named by rows of their own
         drawn = ("checkpoints__sheets", "checkpoints__thumbnails", "timelapses__file")

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.db.models import Model
+
+from training_jobs.drawing import AlignmentPlot, HalfColours, alignment_plot, colours_of
+from training_jobs.models import DatasetVersion, Publication
+from training_jobs.selectors import versions_users
+
 SEVERITIES: Final = ("error", "warning", "notice")
-SHOWN_TILES: Final = 12  # of one kind of finding; the whole list is in the report itself
+SHOWN_TILES: Final = 12  # findings of one kind; the whole list is in the report itself
+TILES_OF_A_FINDING: Final = 2
+SIDES: Final = {"train": "to learn from", "val": "for validation", "test": "for a last test"}
 
 KINDS: Final = {
     "unreadable": "Unreadable files",
@@ -25,7 +33,34 @@ KINDS: Final = {
     "colour_mode": "Other colour modes",
     "colour_outlier": "Unusual colours",
     "ignored_files": "Ignored files",
+    "unpaired_set": "Two sets that are not pairs",
 }
+
+
+@dataclass(frozen=True)
+class Crop:
+    """One cell of a sheet, to be shown alone.
+
+    Attributes:
+        name: of the tile.
+        view_box: the cell's place, as SVG has it.
+        sheet: which sheet: ``a``, ``b`` or ``problems``.
+        width, height: of the whole sheet, in pixels.
+    """
+
+    name: str
+    view_box: str
+    sheet: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One finding: the doctor's sentence, and those of its tiles that were drawn."""
+
+    message: str
+    crops: list[Crop]
 
 
 @dataclass(frozen=True)
@@ -35,7 +70,7 @@ class Group:
     Attributes:
         title: of the kind, in words.
         count: how many findings.
-        messages: the first few, as the doctor worded them.
+        findings: the first few.
         more: how many are not shown.
     """
 
@@ -43,8 +78,42 @@ class Group:
     severity: str
     title: str
     count: int
-    messages: list[str]
+    findings: list[Shown]
     more: int
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Both halves of one tile; of unpaired pictures two that have nothing to do with each other."""
+
+    a: Crop
+    b: Crop
+
+
+@dataclass(frozen=True)
+class Use:
+    """Something that needs a dataset's version.
+
+    Attributes:
+        what: the kind of thing, in words.
+        url: of its page.
+    """
+
+    what: str
+    name: str
+    url: str
+
+
+def uses_of(versions: Iterable[DatasetVersion]) -> list[Use]:
+    """What needs these versions, with links."""
+    return [Use(str(row._meta.verbose_name), str(row), _page(row)) for row in versions_users(versions)]
+
+
+def _page(row: Model) -> str:
+    """Where a person finds it; a publication is on its run's page."""
+    owner = row.checkpoint.run if isinstance(row, Publication) and row.checkpoint else row
+    address = getattr(owner, "get_absolute_url", None)
+    return str(address()) if address else ""
 
 
 class Report:
@@ -52,11 +121,46 @@ class Report:
 
     def __init__(self, data: dict[str, Any]) -> None:
         self._data = data
+        self._sheets: dict[str, Any] = data.get("sheets", {})
+
+    @property
+    def is_paired(self) -> bool:
+        """Its pictures are pairs, not two domains."""
+        return bool(self._data.get("paired", True))
 
     @property
     def counts(self) -> dict[str, int]:
         """Usable pairs by split; a flat set's are called ``all``."""
         return {split or "all": int(count) for split, count in self._data["pairs"].items()}
+
+    @property
+    def size(self) -> str:
+        """Of most halves, in pixels; nothing where there are none."""
+        size = self._data.get("size", {})
+        return f"{size['width']} x {size['height']}" if size.get("width") else ""
+
+    @property
+    def has_own_validation(self) -> bool:
+        """The pictures bring a ``val/`` or ``test/``."""
+        return any(self._data["pairs"].get(split) for split in ("val", "test"))
+
+    @property
+    def division(self) -> list[tuple[str, str]]:
+        """How many tiles are on each side of the version's own split, in words."""
+        found = []
+        for side, label in SIDES.items():
+            counts: dict[str, int] = self._data.get("split", {}).get(side, {})
+            if any(counts.values()) or side != "test":
+                words = [
+                    f"{name} {count:,}" if len(counts) > 1 else f"{count:,}" for name, count in counts.items()
+                ]
+                found.append((label, ", ".join(words) or "0"))
+        return found
+
+    @property
+    def holds_out(self) -> bool:
+        """The version's own split has something to validate on."""
+        return any(self._data.get("split", {}).get("val", {}).values())
 
     @property
     def groups(self) -> list[Group]:
@@ -70,22 +174,61 @@ class Report:
         return not (summary["error"] or summary["warning"])
 
     @property
-    def colours(self) -> list[tuple[str, list[tuple[str, float, float]]]]:
-        """For A and B: red, green and blue with their mean and standard deviation, 0 to 255."""
-        channels = ("red", "green", "blue")
+    def ground_groups(self) -> int:
+        """How many groups of tiles show the same ground."""
+        return len(self._data.get("groups", []))
+
+    @property
+    def alignment(self) -> AlignmentPlot | None:
+        """Where B lies in all pairs together."""
+        return alignment_plot(self._data.get("alignment", {}))
+
+    @property
+    def colours(self) -> list[HalfColours]:
+        """Of A and B."""
+        return colours_of(self._data)
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """Some of the tiles, spread over all."""
+        sides = [self._crops(half, half) for half in ("a", "b")]
+        return [Pair(a, b) for a, b in zip(*sides, strict=False)]
+
+    def _crops(self, which: str, sheet: str) -> list[Crop]:
+        """Every cell of a sheet, in its order."""
+        layout = self._sheets.get(which)
+        if not layout:
+            return []
+        high, gap = int(self._sheets["cell"]), int(self._sheets["gap"])
+        wide = 2 * high if which == "tiles" else high
+        columns, names = int(layout["columns"]), layout["names"]
+        rows = -(-len(names) // columns)
+        width, height = columns * (wide + gap) - gap, rows * (high + gap) - gap
         return [
-            (half, list(zip(channels, values["mean"], values["stdev"], strict=True)))
-            for half, values in self._data.get("colours", {}).items()
-            if values
+            Crop(
+                name,
+                f"{at % columns * (wide + gap)} {at // columns * (high + gap)} {wide} {high}",
+                sheet,
+                width,
+                height,
+            )
+            for at, name in enumerate(names)
         ]
 
     def _grouped(self) -> Iterator[Group]:
+        drawn = {crop.name: crop for crop in self._crops("tiles", "problems")}
         for severity in SEVERITIES:
-            kinds: dict[str, list[str]] = {}
+            kinds: dict[str, list[dict[str, Any]]] = {}
             for finding in self._data["findings"]:
                 if finding["severity"] == severity:
-                    kinds.setdefault(finding["kind"], []).append(finding["message"])
-            for kind, messages in kinds.items():
+                    kinds.setdefault(finding["kind"], []).append(finding)
+            for kind, findings in kinds.items():
                 title = KINDS.get(kind, kind.replace("_", " ").capitalize())
-                shown = messages[:SHOWN_TILES]
-                yield Group(kind, severity, title, len(messages), shown, len(messages) - len(shown))
+                shown = [
+                    Shown(
+                        each["message"],
+                        [drawn[tile] for tile in each["tiles"][:TILES_OF_A_FINDING] if tile in drawn],
+                    )
+                    for each in findings[:SHOWN_TILES]
+                ]
+                yield Group(kind, severity, title, len(findings), shown, len(findings) - len(shown))

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models import Model, OuterRef, Prefetch, QuerySet, Subquery
 
 from accounts.models import User
 from jobs.models import ACTIVE_STATES, JobState
@@ -17,6 +17,7 @@ from training_jobs.models import (
     DatasetVersion,
     Evaluation,
     Publication,
+    Sweep,
     TimeLapse,
     TrainingRun,
     Upload,
@@ -63,6 +64,21 @@ def version_visible(*, user: Person, version_id: uuid.UUID) -> DatasetVersion:
     if not may_train(user):
         raise DatasetVersion.DoesNotExist
     return DatasetVersion.objects.select_related("dataset", "created_by").get(pk=version_id)
+
+
+def versions_users(versions: Iterable[DatasetVersion]) -> list[Model]:
+    """What needs them: sweeps, runs, and the publications of their checkpoints."""
+    keys = [version.pk for version in versions]
+    sweeps = Sweep.objects.filter(dataset_version__in=keys)
+    runs = TrainingRun.objects.filter(dataset_version__in=keys)
+    publications = Publication.objects.filter(checkpoint__run__dataset_version__in=keys)
+    return [*sweeps, *runs, *publications.select_related("checkpoint__run", "generator")]
+
+
+def versions_alike(version: DatasetVersion) -> QuerySet[DatasetVersion]:
+    """Other versions of the very same bytes, in any dataset."""
+    alike = DatasetVersion.objects.filter(archive_sha256=version.archive_sha256).exclude(archive_sha256="")
+    return alike.exclude(pk=version.pk).select_related("dataset")
 
 
 def versions_ready() -> QuerySet[DatasetVersion]:
@@ -169,6 +185,12 @@ def upload_owned(*, user: Person, upload_id: uuid.UUID) -> Upload:
     if not may_train(user):
         raise Upload.DoesNotExist
     return Upload.objects.get(pk=upload_id, owner_id=user.pk)
+
+
+def uploads_waiting(*, user: Person) -> QuerySet[Upload]:
+    """One's own uploads that no version has taken, the newest first."""
+    taken = DatasetVersion.objects.filter(upload__isnull=False).values("upload_id")
+    return Upload.objects.filter(owner_id=user.pk).exclude(pk__in=taken)
 
 
 def uploads_in_use() -> QuerySet[DatasetVersion, uuid.UUID | None]:

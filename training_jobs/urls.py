@@ -29,6 +29,8 @@ patterns = [
     path("datasets/<uuid:dataset_id>/versions/<int:number>/", datasets.detail, name="version"),
     path("versions/<uuid:version_id>/status/", datasets.status, name="version-status"),
     path("versions/<uuid:version_id>/sheets/<slug:kind>/", datasets.sheet, name="version-sheet"),
+    path("versions/<uuid:version_id>/report/", datasets.report, name="version-report"),
+    path("versions/<uuid:version_id>/delete/", datasets.version_remove, name="version-delete"),
     path("versions/<uuid:version_id>/cancel/", datasets.cancel, name="version-cancel"),
     path("versions/<uuid:version_id>/retry/", datasets.retry, name="version-retry"),
     path("runs/", launching.index, name="runs"),
@@ -81,6 +83,7 @@ patterns = [
     path("tensorboard/<path:path>", board.board),
     path("uploads/", uploads.begin, name="uploads"),
     path("uploads/<uuid:upload_id>/", uploads.upload, name="upload"),
+    path("uploads/<uuid:upload_id>/discard/", uploads.discard, name="upload-discard"),
     path("uploads/<uuid:upload_id>", uploads.upload),  # FilePond puts the id at the end of an address
 ]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 SCHEMA: Final = 1
@@ -88,6 +89,12 @@ class Report:
             [tile.removeprefix(prefix) for tile in group if tile.startswith(prefix)] for group in self.groups
         )
         return [group for group in groups if len(group) > 1]
+
+    def named_from(self, root: Path) -> Report:
+        """The same with files and folders in the messages named from here on."""
+        above = f"{root}/"
+        findings = [replace(finding, message=finding.message.replace(above, "")) for finding in self.findings]
+        return replace(self, findings=findings)
 
     def domains(self) -> dict[str, tuple[list[str], list[list[str]]]]:
         """What a split divides: usable training tiles and their groups, by stem.

@@ -1,14 +1,25 @@
-/* The grid of pairs: A and B in one place, flipped with a button; without this script both are shown. */
+/*
+ * Pairs of small pictures: A and B in one place. Two buttons flip all of them, a click one alone. Without this script
+ * both halves are shown.
+ */
 
 function start(section) {
-  const images = [...section.querySelectorAll("[data-half]")];
+  const pairs = [...section.querySelectorAll("[data-pair]")];
   const buttons = [...section.querySelectorAll("[data-show]")];
-  const show = (half) => {
-    for (const image of images) image.hidden = image.dataset.half !== half;
+  const show = (pair, half) => {
+    pair.dataset.shown = half;
+    for (const part of pair.querySelectorAll("[data-half]")) part.hidden = part.dataset.half !== half;
+  };
+  const showAll = (half) => {
+    for (const pair of pairs) show(pair, half);
     for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.show === half));
   };
-  for (const button of buttons) button.addEventListener("click", () => show(button.dataset.show));
-  show("a");
+  for (const button of buttons) button.addEventListener("click", () => showAll(button.dataset.show));
+  section.addEventListener("click", (event) => {
+    const pair = event.target.closest("[data-pair]");
+    if (pair) show(pair, pair.dataset.shown === "a" ? "b" : "a");
+  });
+  showAll("a");
 }
 
 function startAll(root) {

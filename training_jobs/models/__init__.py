@@ -1,6 +1,6 @@
 """Rows of training: uploads, datasets and their versions, runs and their checkpoints."""
 
-from training_jobs.models.datasets import Dataset, DatasetSource, DatasetVersion, Side
+from training_jobs.models.datasets import Dataset, DatasetSource, DatasetVersion, Side, SplitKind
 from training_jobs.models.evaluations import Evaluation
 from training_jobs.models.publications import Publication
 from training_jobs.models.runs import Checkpoint, CurveChunk, RunNote, TrainingRun, Wish
@@ -20,6 +20,7 @@ __all__ = [
     "Publication",
     "RunNote",
     "Side",
+    "SplitKind",
     "Sweep",
     "SweepNote",
     "SweepState",

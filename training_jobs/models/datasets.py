@@ -28,6 +28,15 @@ class DatasetSource(models.TextChoices):
 
     UPLOAD = "upload", "An archive that was uploaded"
     FOLDER = "folder", "A folder of the server"
+    S3 = "s3", "A prefix on S3"
+    VERSION = "version", "Another version's pictures"
+
+
+class SplitKind(models.TextChoices):
+    """Which pictures a run learns from, and which it is judged on."""
+
+    KEPT = "kept", "As the pictures have it"
+    GROUPED = "grouped", "Tiles of the same ground together"
 
 
 class Dataset(models.Model):
@@ -48,6 +57,9 @@ class Dataset(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="datasets"
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_number = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Of a version; never given to another one."
+    )
 
     class Meta:
         ordering = ["name"]
@@ -65,17 +77,30 @@ class DatasetVersion(Job):
 
     ``archive`` and ``report`` are storage keys: the pictures as one file, and what the doctor says of them.
     The sheets are grids of small pictures: A's, B's in the same order, and the tiles with problems.
+    ``split`` is the library's split.json, where one was asked for; every run on this version takes it.
     """
 
     TASK_NAME: ClassVar[str] = "training_jobs.examine"
     QUEUE: ClassVar[str] = "data"
+    KEY_COLUMNS: ClassVar[tuple[str, ...]] = (
+        "archive", "report", "split", "sheet_a", "sheet_b", "sheet_problems",
+    )  # fmt: skip
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
-    source = models.CharField(max_length=6, choices=DatasetSource.choices)
+    source = models.CharField(max_length=7, choices=DatasetSource.choices)
     upload = models.ForeignKey(Upload, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    location = models.CharField(max_length=300, blank=True, help_text="The file's name, or the folder.")
+    taken_from = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="taken_again"
+    )
+    location = models.CharField(
+        max_length=300, blank=True, help_text="The file's name, the folder or prefix."
+    )
     a_side = models.CharField(max_length=5, choices=Side.choices, default=Side.LEFT)
+    split_kind = models.CharField(max_length=7, choices=SplitKind.choices, default=SplitKind.KEPT)
+    split_share = models.FloatField(default=0.1, help_text="Of the tiles, held out for validation.")
+    split_test_share = models.FloatField(default=0.0, help_text="Of the tiles, kept for a last test.")
+    split_seed = models.PositiveIntegerField(default=0)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="dataset_versions"
     )
@@ -84,6 +109,7 @@ class DatasetVersion(Job):
     archive_bytes = models.PositiveBigIntegerField(null=True, blank=True)
     archive_sha256 = models.CharField(max_length=64, blank=True)
     report = models.CharField(max_length=200, blank=True, editable=False)
+    split = models.CharField(max_length=200, blank=True, editable=False)
     sheet_a = models.CharField(max_length=200, blank=True, editable=False)
     sheet_b = models.CharField(max_length=200, blank=True, editable=False)
     sheet_problems = models.CharField(max_length=200, blank=True, editable=False)
@@ -103,6 +129,13 @@ class DatasetVersion(Job):
                 condition=~Q(state=JobState.SUCCEEDED) | ~(Q(archive="") | Q(report="")),
                 name="training_version_succeeded_is_whole",
             ),
+            models.CheckConstraint(
+                condition=~Q(state=JobState.SUCCEEDED) | Q(split_kind=SplitKind.KEPT) | ~Q(split=""),
+                name="training_version_split_is_there",
+            ),
+            models.CheckConstraint(
+                condition=Q(split_kind__in=SplitKind.values), name="training_version_split_kind_known"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -111,7 +144,7 @@ class DatasetVersion(Job):
     @property
     def storage_keys(self) -> list[str]:
         """Every stored object this row refers to."""
-        keys = [self.archive, self.report, self.sheet_a, self.sheet_b, self.sheet_problems]
+        keys = [getattr(self, column) for column in self.KEY_COLUMNS]
         return [key for key in keys if key]
 
     def get_absolute_url(self) -> str:

@@ -2,39 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from typing import Final
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db.models import Max, Model, ProtectedError
 
 from accounts.models import User
+from jobs.models import JobState
 from jobs.services import job_cancel, job_enqueue, job_retry
-from training_jobs.models import Dataset, DatasetSource, DatasetVersion, Side, Upload
+from training_jobs.models import Dataset, DatasetSource, DatasetVersion, Side, SplitKind, Upload
+from training_jobs.selectors import versions_users
+from training_jobs.services.sources import DatasetRefused, allowed_folder, allowed_s3
 from translator.storage import remove
 
+SHOWN_USERS: Final = 5
+LARGEST_SEED: Final = 2**31 - 1
+LOCATION_LIMIT: Final = 300  # characters
 
-class DatasetRefused(Exception):  # noqa: N818 - it names an outcome
-    """It cannot be made or changed like this.
+
+class DatasetInUse(DatasetRefused):
+    """It cannot be deleted, because something needs it.
 
     Attributes:
-        field: the form or API field at fault; empty when it is not one of them.
+        users: what needs it: sweeps, runs, and publications of their checkpoints.
     """
 
-    def __init__(self, message: str, *, field: str = "") -> None:
-        super().__init__(message)
-        self.field = field
+    def __init__(self, what: str, users: Sequence[Model]) -> None:
+        super().__init__(f"This {what} is in use by {_named(users)}. Delete what uses it first.")
+        self.users = users
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitChoice:
+    """How the pictures are divided; see `SplitKind`. Shares and seed are of the doctor's own split."""
+
+    kind: str = SplitKind.KEPT
+    share: float = 0.1
+    test_share: float = 0.0
+    seed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where a version's pictures come from: a complete upload, or a folder inside the configured roots."""
+    """Where a version's pictures come from, one of four, and how they are taken.
+
+    Attributes:
+        upload: a complete one.
+        folder: inside the configured roots.
+        s3: ``s3://bucket/prefix`` inside the configured ones.
+        version: another version of the same dataset, whose pictures are examined anew.
+    """
 
     upload: Upload | None = None
     folder: str = ""
+    s3: str = ""
+    version: DatasetVersion | None = None
     a_side: str = Side.LEFT
+    split: SplitChoice = SplitChoice()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,35 +106,72 @@ def dataset_update(*, dataset: Dataset, about: About) -> None:
 
 
 def dataset_delete(*, dataset: Dataset) -> None:
-    """Delete it with all versions and their files. A worker that examines one notices at its heartbeat."""
+    """Delete it with all versions and their files. A worker that examines one notices at its heartbeat.
+
+    Raises:
+        DatasetInUse: runs or publications need it.
+    """
     with transaction.atomic():
+        Dataset.objects.select_for_update().filter(pk=dataset.pk).first()
         versions = list(DatasetVersion.objects.select_for_update().filter(dataset=dataset))
-        uploads = Upload.objects.filter(pk__in=[version.upload_id for version in versions])
-        keys = [key for version in versions for key in version.storage_keys]
-        keys += [key for upload in uploads for key in upload.chunks.values_list("key", flat=True)]
-        uploads.delete()
-        dataset.delete()
-        transaction.on_commit(partial(remove, keys))
+        _delete("dataset", versions, dataset)
+
+
+def version_delete(*, version: DatasetVersion) -> None:
+    """Delete one version with its files; its number is not given again.
+
+    Raises:
+        DatasetInUse: runs or publications need it.
+        DatasetRefused: it is the only one.
+    """
+    with transaction.atomic():
+        Dataset.objects.select_for_update().filter(pk=version.dataset_id).first()
+        if not DatasetVersion.objects.filter(dataset=version.dataset_id).exclude(pk=version.pk).exists():
+            raise DatasetRefused("This is the only version. Delete the dataset instead.")
+        _delete("version", list(DatasetVersion.objects.select_for_update().filter(pk=version.pk)), version)
+
+
+def _delete(what: str, versions: list[DatasetVersion], row: Dataset | DatasetVersion) -> None:
+    """Delete a row with these versions' uploads and files, once the transaction holds."""
+    users = versions_users(versions)
+    if users:
+        raise DatasetInUse(what, users)
+    uploads = Upload.objects.filter(pk__in=[version.upload_id for version in versions])
+    keys = [key for version in versions for key in version.storage_keys]
+    keys += [key for upload in uploads for key in upload.chunks.values_list("key", flat=True)]
+    uploads.delete()
+    try:
+        row.delete()
+    except ProtectedError as error:  # a run that was started in this moment
+        raise DatasetInUse(what, sorted(error.protected_objects, key=str)) from error
+    transaction.on_commit(partial(remove, keys))
+
+
+def _named(users: Sequence[Model]) -> str:
+    """The first few of them, in words."""
+    shown = ", ".join(f"{user._meta.verbose_name} {user}" for user in users[:SHOWN_USERS])
+    more = len(users) - SHOWN_USERS
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def version_create(*, dataset: Dataset, by: User, source: Source) -> DatasetVersion:
     """The next version of a dataset, queued to be examined.
 
     Raises:
-        DatasetRefused: the upload is not complete or not this person's, or no such folder is allowed.
+        DatasetRefused: the upload is not complete or not this person's, no such folder or prefix is
+            allowed, or the split's figures make no sense.
     """
     row = DatasetVersion(dataset=dataset, created_by=by, a_side=source.a_side)
     if source.a_side not in Side.values:
         raise DatasetRefused("Choose the left or the right half.", field="a_side")
-    if source.upload is not None:
-        _check_upload(source.upload, by)
-        row.source, row.upload, row.location = DatasetSource.UPLOAD, source.upload, source.upload.filename
-    else:
-        row.source, row.location = DatasetSource.FOLDER, str(allowed_folder(source.folder))
+    _set_split(row, source.split)
+    _set_source(row, source, by)
     with transaction.atomic():
-        Dataset.objects.select_for_update().get(pk=dataset.pk)  # two versions at once need two numbers
-        last = dataset.versions.aggregate(last=Max("number"))["last"]
-        row.number = (last or 0) + 1
+        # two versions at once need two numbers, and one that was deleted is not given again
+        locked = Dataset.objects.select_for_update().get(pk=dataset.pk)
+        newest = dataset.versions.aggregate(last=Max("number"))["last"] or 0
+        row.number = locked.last_number = max(newest, locked.last_number) + 1
+        locked.save(update_fields=["last_number"])
         row.save(force_insert=True)
         job_enqueue(job=row)
     return row
@@ -123,24 +187,37 @@ def version_retry(*, version: DatasetVersion) -> bool:
     return job_retry(job=version)
 
 
-def allowed_folder(text: str) -> Path:
-    """The folder a person named, if it lies inside one of the configured roots.
+def _set_source(row: DatasetVersion, source: Source, by: User) -> None:
+    """Which pictures the row is about."""
+    if source.upload is not None:
+        _check_upload(source.upload, by)
+        row.source, row.upload, row.location = DatasetSource.UPLOAD, source.upload, source.upload.filename
+    elif source.version is not None:
+        if source.version.dataset_id != row.dataset_id or source.version.state != JobState.SUCCEEDED:
+            raise DatasetRefused("Choose a version of this dataset that is ready.", field="version")
+        row.source, row.taken_from = DatasetSource.VERSION, source.version
+        row.location = source.version.location
+    elif source.s3:
+        row.source, row.location = DatasetSource.S3, str(allowed_s3(source.s3))
+    else:
+        row.source, row.location = DatasetSource.FOLDER, str(allowed_folder(source.folder))
+    if len(row.location) > LOCATION_LIMIT:
+        raise DatasetRefused("This name is too long.", field=row.source)
 
-    Raises:
-        DatasetRefused: it does not, whether or not it exists: what else is there is nobody's business.
-    """
-    roots = [Path(root).resolve() for root in settings.DATASET_ROOTS]
-    if not roots:
-        raise DatasetRefused("This site takes no folders of the server; upload an archive.", field="folder")
-    try:
-        folder = Path(text.strip()).resolve()
-    except (OSError, ValueError):  # a NUL, a loop of links
-        folder = Path("/")
-    inside = any(folder == root or root in folder.parents for root in roots)
-    if not text.strip() or not inside or not folder.is_dir():
-        names = ", ".join(map(str, roots))
-        raise DatasetRefused(f"There is no such folder below {names}.", field="folder")
-    return folder
+
+def _set_split(row: DatasetVersion, split: SplitChoice) -> None:
+    """How its pictures are divided."""
+    if split.kind not in SplitKind.values:
+        raise DatasetRefused("Choose one of the ways to divide the pictures.", field="split_kind")
+    if not 0 < split.share < 1:
+        raise DatasetRefused("The share must lie between 0 and 1.", field="split_share")
+    if not 0 <= split.test_share < 1 - split.share:
+        message = "Validation and test must leave some of the pictures to learn from."
+        raise DatasetRefused(message, field="split_test_share")
+    if not 0 <= split.seed <= LARGEST_SEED:
+        raise DatasetRefused(f"The seed must lie between 0 and {LARGEST_SEED:,}.", field="split_seed")
+    row.split_kind, row.split_share = split.kind, split.share
+    row.split_test_share, row.split_seed = split.test_share, split.seed
 
 
 def _check_upload(upload: Upload, by: User) -> None:

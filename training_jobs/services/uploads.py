@@ -25,6 +25,11 @@ OPEN_LIMIT: Final = 10  # unfinished uploads of one person
 KEPT: Final = timedelta(days=2)  # how long an upload that nobody finishes or uses is kept
 
 
+def chunk_bytes() -> int:
+    """Bytes of a chunk that every part on the way lets through."""
+    return min(CHUNK_LIMIT // 2, settings.REQUEST_MAX_BYTES)
+
+
 class UploadRefused(Exception):  # noqa: N818 - it names an outcome
     """The upload or its chunk cannot be taken; the message is for the person who sends it.
 

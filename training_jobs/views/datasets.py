@@ -11,16 +11,31 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils.text import slugify
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HTMX_STOP_POLLING
 
+from accounts.models import User
 from jobs.selectors import queue_position
 from training_jobs.forms import AboutForm, DatasetForm, VersionForm
 from training_jobs.models import Dataset, DatasetVersion
-from training_jobs.presentation import Report
-from training_jobs.selectors import dataset_visible, datasets_visible, version_visible
-from training_jobs.services import dataset_delete, version_cancel, version_retry
-from training_jobs.services.uploads import CHUNK_LIMIT
+from training_jobs.presentation import Report, uses_of
+from training_jobs.selectors import (
+    dataset_visible,
+    datasets_visible,
+    uploads_waiting,
+    version_visible,
+    versions_alike,
+)
+from training_jobs.services import (
+    DatasetInUse,
+    DatasetRefused,
+    dataset_delete,
+    version_cancel,
+    version_delete,
+    version_retry,
+)
+from training_jobs.services.uploads import chunk_bytes
 from training_jobs.views.common import staff_of, staff_only
 from translator.downloads import object_response
 from translator.services import ObjectMissing
@@ -28,7 +43,7 @@ from translator.storage import read
 from translator.views.common import go, is_htmx, storage_errors
 
 SHEETS = {"a": "sheet_a", "b": "sheet_b", "problems": "sheet_problems"}
-CHUNK_BYTES = CHUNK_LIMIT // 2
+SHOWN_ALIKE = 5
 
 
 @staff_only
@@ -50,7 +65,7 @@ def new(request: HttpRequest) -> HttpResponse:
         version = form.save()
         if version is not None:
             return go(request, _address(version))
-    context = {"form": form, **_upload_limits()}
+    context = {"form": form, **_upload_context(user)}
     return render(request, "training/dataset_new.html", context, status=_status(request))
 
 
@@ -96,18 +111,30 @@ def sheet(request: HttpRequest, version_id: uuid.UUID, kind: str) -> HttpRespons
 
 
 @staff_only
+@require_safe
+@storage_errors
+def report(request: HttpRequest, version_id: uuid.UUID) -> HttpResponseBase:
+    """The doctor's whole report."""
+    version = _version(request, version_id)
+    if not version.report:
+        raise Http404
+    name = f"{slugify(version.dataset.name) or 'dataset'}-v{version.number}-report.json"
+    return object_response(request, version.report, content_type="application/json", filename=name)
+
+
+@staff_only
 @require_http_methods(["GET", "HEAD", "POST"])
 @storage_errors
 def version_new(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse:
     """Bring other pictures for a dataset."""
     dataset = _dataset(request, dataset_id)
-    form = VersionForm(user=staff_of(request))
+    form = VersionForm(user=staff_of(request), dataset=dataset)
     if request.method == "POST":
-        form = VersionForm(request.POST, request.FILES, user=staff_of(request))
-        version = form.save(dataset) if form.is_valid() else None
+        form = VersionForm(request.POST, request.FILES, user=staff_of(request), dataset=dataset)
+        version = form.save() if form.is_valid() else None
         if version is not None:
             return go(request, _address(version))
-    context = {"form": form, "dataset": dataset, **_upload_limits()}
+    context = {"form": form, "dataset": dataset, **_upload_context(staff_of(request))}
     return render(request, "training/version_new.html", context, status=_status(request))
 
 
@@ -127,14 +154,38 @@ def edit(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse:
 @staff_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse:
-    """Ask, then delete it with all its versions and files."""
+    """Ask, then delete it with all its versions and files; not while something uses it."""
     dataset = _dataset(request, dataset_id)
-    if request.method != "POST":
-        context = {"dataset": dataset, "versions": dataset.versions.count()}
-        return render(request, "training/dataset_delete.html", context)
-    dataset_delete(dataset=dataset)
-    messages.success(request, f"The dataset {dataset.name} and its files are deleted.")
-    return redirect("training:datasets")
+    refusal = ""
+    if request.method == "POST":
+        try:
+            dataset_delete(dataset=dataset)
+        except DatasetInUse as error:
+            refusal = str(error)
+        else:
+            messages.success(request, f"The dataset {dataset.name} and its files are deleted.")
+            return redirect("training:datasets")
+    versions = list(dataset.versions.all())
+    context = {"dataset": dataset, "versions": versions, "uses": uses_of(versions), "refusal": refusal}
+    return render(request, "training/dataset_delete.html", context, status=409 if refusal else 200)
+
+
+@staff_only
+@require_http_methods(["GET", "HEAD", "POST"])
+def version_remove(request: HttpRequest, version_id: uuid.UUID) -> HttpResponse:
+    """Ask, then delete one version and its files; not while something uses it."""
+    version = _version(request, version_id)
+    refusal = ""
+    if request.method == "POST":
+        try:
+            version_delete(version=version)
+        except DatasetRefused as error:
+            refusal = str(error)
+        else:
+            messages.success(request, f"Version {version.number} and its files are deleted.")
+            return redirect("training:dataset", version.dataset_id)
+    context = {"dataset": version.dataset, "version": version, "uses": uses_of([version]), "refusal": refusal}
+    return render(request, "training/version_delete.html", context, status=409 if refusal else 200)
 
 
 @staff_only
@@ -188,6 +239,8 @@ def _context(dataset: Dataset, version: DatasetVersion) -> dict[str, Any]:
         "version": version,
         "versions": dataset.versions.all(),
         "report": report,
+        "uses": uses_of([version]),
+        "alike": versions_alike(version)[:SHOWN_ALIKE],
         "position": queue_position(job=version),
     }
 
@@ -197,5 +250,10 @@ def _status(request: HttpRequest) -> int:
     return 422 if request.method == "POST" else 200
 
 
-def _upload_limits() -> dict[str, Any]:
-    return {"chunk_bytes": CHUNK_BYTES, "max_bytes": settings.DATASET_MAX_BYTES}
+def _upload_context(user: User) -> dict[str, Any]:
+    """What the uploader on a form's page needs, and what this person left unfinished."""
+    return {
+        "chunk_bytes": chunk_bytes(),
+        "max_bytes": settings.DATASET_MAX_BYTES,
+        "waiting": uploads_waiting(user=user),
+    }

@@ -10,8 +10,11 @@ from __future__ import annotations
 import uuid
 from urllib.parse import unquote
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from training_jobs.models import Upload
@@ -56,6 +59,20 @@ def upload(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponse:
         upload_discard(upload=row)
         return HttpResponse(status=204)
     return HttpResponseNotAllowed(["DELETE", "HEAD", "PATCH"])
+
+
+@staff_only
+@require_POST
+def discard(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponse:
+    """Give one up from a page, and come back to it."""
+    try:
+        row = upload_owned(user=request.user, upload_id=upload_id)
+    except Upload.DoesNotExist:
+        raise Http404 from None
+    upload_discard(upload=row)
+    messages.success(request, f"{row.filename} was removed.")
+    back = request.POST.get("next", "")
+    return redirect(back if url_has_allowed_host_and_scheme(back, None) else "training:dataset-new")
 
 
 def _append(request: HttpRequest, row: Upload) -> HttpResponse:

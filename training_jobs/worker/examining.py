@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import json
-import tarfile
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
-from django.conf import settings
-
 from jobs.errors import JobFailed
 from jobs.runner import Attempt, Done
-from training_jobs.models import DatasetSource, DatasetVersion
-from training_jobs.objects import FileStash, join_objects, sha256_of, version_key
-from training_jobs.services import DatasetRefused, allowed_folder, upload_discard
+from training_jobs.models import DatasetVersion, SplitKind
+from training_jobs.objects import FileStash, sha256_of, version_key
+from training_jobs.presentation import SHOWN_TILES, TILES_OF_A_FINDING
+from training_jobs.services import upload_discard
+from training_jobs.worker.bringing import brought
 from training_jobs.worker.library import run_library
 from training_jobs.worker.scratch import scratch
-from translator.storage import ObjectMissing, remove, walk
+from translator.storage import remove, walk
 
 # How the bar moves: until the archive is here, until it is examined, until the sheets are drawn.
 BROUGHT, EXAMINED, DRAWN = 0.25, 0.75, 0.9
-SHEET_CELL, SHEET_COUNT = 160, 48  # pixels, tiles
-LOG_NAME: Final = "log.txt"
+SHEET_CELL, SHEET_COUNT, PROBLEM_COUNT = 160, 48, 240  # pixels, tiles, tiles
+LOG_NAME, REPORT_NAME, SPLIT_NAME = "log.txt", "report.json", "split.json"
+SOME: Final = 3  # findings in one message
+UNTRAINABLE: Final = frozenset({"unpaired", "name_twice"})
+"""Errors of names, which make `mapgan train` refuse the whole set; single broken pictures are left out."""
 
 
 def examine(job: DatasetVersion, attempt: Attempt) -> Done:
@@ -34,74 +37,79 @@ def examine(job: DatasetVersion, attempt: Attempt) -> Done:
     _remove_earlier(job, attempt)
     with scratch(job, attempt) as folder:
         attempt.report(0.0, "Fetching the pictures")
-        archive = _bring(job, folder, attempt)
-        attempt.report(BROUGHT, "Examining the pictures")
-        report, found = _ask_doctor(job, archive, folder, attempt)
-        attempt.report(EXAMINED, "Drawing an overview")
-        sheets = _draw_sheets(job, archive, folder, found, attempt)
-        attempt.report(DRAWN, "Storing the dataset")
-        done = _store(job, attempt, archive, {"report": report, **sheets})
-        done.fields["summary"] = {"pairs": found["pairs"], "findings": found["summary"]}
-        return done
+        with brought(job, folder, attempt, BROUGHT) as archive:
+            attempt.report(BROUGHT, "Examining the pictures")
+            found = _ask_doctor(job, archive, folder, attempt)
+            attempt.report(EXAMINED, "Drawing an overview")
+            sheets = _draw_sheets(job, archive, folder, found, attempt)
+            attempt.report(DRAWN, "Storing the dataset")
+            return _store(job, attempt, archive, {**_written(folder, found), **sheets}, _summary(found))
 
 
-def _bring(job: DatasetVersion, folder: Path, attempt: Attempt) -> Path:
-    """The pictures as one local file."""
-    if job.source == DatasetSource.FOLDER:
-        return _pack(job, folder / "pictures.tar", attempt)
-    if job.upload is None:
-        if not job.archive:
-            raise JobFailed("upload_gone", "The uploaded file was removed. Please upload it again.")
-        keys, size = [job.archive], job.archive_bytes or 0
-    else:
-        keys, size = list(job.upload.chunks.values_list("key", flat=True)), job.upload.size
-    path = folder / f"pictures{_suffix(job.location)}"
-    try:
-        written, _ = join_objects(keys, path, lambda done: attempt.report(BROUGHT * done / max(size, 1)))
-    except ObjectMissing as error:
-        raise JobFailed("upload_gone", "A part of the upload is missing. Please upload it again.") from error
-    if written != size:
-        raise JobFailed("upload_damaged", "The upload is not whole. Please upload it again.")
-    return path
+def _ask_doctor(job: DatasetVersion, archive: Path, folder: Path, attempt: Attempt) -> dict[str, Any]:
+    """The doctor's report, with the split's lengths in ``split`` where one was asked for.
 
-
-def _pack(job: DatasetVersion, path: Path, attempt: Attempt) -> Path:
-    """A server folder as a tar: what was examined will be trained on, whatever happens to the folder."""
-    try:
-        folder = allowed_folder(job.location)  # asked again: this machine is not the web's
-    except DatasetRefused as error:
-        raise JobFailed("no_folder", "The worker does not find this folder.", details=str(error)) from error
-    files = sorted(each for each in folder.rglob("*") if each.is_file() and not each.is_symlink())
-    total = sum(each.stat().st_size for each in files)
-    if total > settings.DATASET_MAX_BYTES:
-        limit = settings.DATASET_MAX_BYTES / 1e9
-        message = f"The folder has {total / 1e9:.2f} GB; at most {limit:g} GB are accepted."
-        raise JobFailed("too_large", message)
-    done = 0
-    with tarfile.open(path, "w") as tar:
-        for each in files:
-            tar.add(each, arcname=str(each.relative_to(folder)), recursive=False)
-            done += each.stat().st_size
-            attempt.report(BROUGHT * done / max(total, 1))
-    return path
-
-
-def _suffix(name: str) -> str:
-    """The suffix that says how an archive is packed, for the library to look at."""
-    return "".join(Path(name).suffixes[-2:]) if ".tar" in name.lower() else Path(name).suffix
-
-
-def _ask_doctor(
-    job: DatasetVersion, archive: Path, folder: Path, attempt: Attempt
-) -> tuple[Path, dict[str, Any]]:
-    """The doctor's report, as a file and read."""
-    path = folder / "report.json"
+    Raises:
+        JobFailed: the pictures cannot be examined, trained on, or divided.
+    """
+    path = folder / REPORT_NAME
     arguments = ["doctor", str(archive), "--a-side", job.a_side, "--json", str(path), "--events"]
+    grouped = job.split_kind == SplitKind.GROUPED
+    if grouped:
+        arguments += ["--split", str(folder), "--fraction", str(job.split_share)]
+        arguments += ["--test-fraction", str(job.split_test_share), "--seed", str(job.split_seed)]
     end, reason = run_library(arguments, folder / LOG_NAME, attempt, first=BROUGHT, last=EXAMINED)
     if not path.is_file():
-        reason = reason.replace(str(archive), job.location)  # the worker's own path is nobody's business
+        reason = reason.replace(f"{archive}: ", "").replace(str(archive), job.location)
         raise JobFailed("unusable", reason or "These pictures cannot be examined.", details=end.tail)
-    return path, json.loads(path.read_text(encoding="utf-8"))
+    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    refuse_untrainable(report)
+    if grouped:
+        if not (folder / SPLIT_NAME).is_file():
+            raise JobFailed("no_split", reason or "These pictures cannot be divided.", details=end.tail)
+        split = json.loads((folder / SPLIT_NAME).read_text(encoding="utf-8"))
+        report["split"] = {
+            side: {domain: len(names) for domain, names in split[side].items()}
+            for side in ("train", "val", "test")
+        }
+    return report
+
+
+def refuse_untrainable(report: dict[str, Any]) -> None:
+    """Refuse pictures that no training would take, in the doctor's own words.
+
+    Raises:
+        JobFailed: nothing is usable, or names do not fit together, which skipping broken ones does not mend.
+    """
+    named = [each["message"] for each in report["findings"] if each["kind"] in UNTRAINABLE]
+    if named:
+        message = f"The two halves do not fit together: {_some(named)}. Mend it and bring the pictures again."
+        raise JobFailed("unpaired", message)
+    if not sum(report["pairs"].values()):
+        errors = [each["message"] for each in report["findings"] if each["severity"] == "error"]
+        raise JobFailed("unusable", f"None of the pictures can be used: {_some(errors)}.")
+    if not (report["pairs"].get("train") or report["pairs"].get("")):
+        raise JobFailed("unusable", "There are no usable pictures in train/ to learn from.")
+
+
+def _some(messages: list[str]) -> str:
+    """The first few, and how many more."""
+    more = len(messages) - SOME
+    return "; ".join(messages[:SOME]) + (f"; and {more:,} more" if more > 0 else "")
+
+
+def _summary(report: dict[str, Any]) -> dict[str, Any]:
+    """What lists show of a version."""
+    summary = {"pairs": report["pairs"], "findings": report["summary"]}
+    return summary | ({"split": report["split"]} if "split" in report else {})
+
+
+def _written(folder: Path, report: dict[str, Any]) -> dict[str, Path]:
+    """The files that the doctor wrote, by the column that keeps their key; the report with what was added."""
+    path = folder / REPORT_NAME
+    path.write_text(json.dumps(report), encoding="utf-8")
+    split = folder / SPLIT_NAME
+    return {"report": path} | ({"split": split} if split.is_file() else {})
 
 
 def _draw_sheets(
@@ -109,32 +117,44 @@ def _draw_sheets(
 ) -> dict[str, Path]:
     """Grids of small pictures, by the column that keeps their key."""
     out = folder / "sheets"
-    named = dict.fromkeys(tile for finding in report["findings"] for tile in finding["tiles"])
     problems = folder / "problems.txt"
-    problems.write_text("\n".join(list(named)[:SHEET_COUNT]) + "\n", encoding="utf-8")
+    problems.write_text("\n".join(_shown_tiles(report)) + "\n", encoding="utf-8")
     arguments = ["sheet", str(archive), "--a-side", job.a_side, "--out", str(out), "--events"]
     arguments += ["--count", str(SHEET_COUNT), "--cell", str(SHEET_CELL), "--tiles", str(problems)]
     end, reason = run_library(arguments, folder / LOG_NAME, attempt, first=EXAMINED, last=DRAWN)
     if end.code:
         raise JobFailed("unusable", reason or "These pictures cannot be drawn.", details=end.tail)
+    report["sheets"] = json.loads((out / "sheets.json").read_text(encoding="utf-8"))
     files = {"sheet_a": out / "a.webp", "sheet_b": out / "b.webp", "sheet_problems": out / "tiles.webp"}
     return {column: path for column, path in files.items() if path.is_file()}
 
 
-def _store(job: DatasetVersion, attempt: Attempt, archive: Path, files: dict[str, Path]) -> Done:
+def _shown_tiles(report: dict[str, Any]) -> list[str]:
+    """Tiles to draw: of the findings that the page shows, the worst kinds first, each kind in its turn."""
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for finding in report["findings"]:
+        tiles = kinds.setdefault((finding["severity"], finding["kind"]), [])
+        tiles += finding["tiles"][:TILES_OF_A_FINDING]
+    rows = zip_longest(*(tiles[: TILES_OF_A_FINDING * SHOWN_TILES] for tiles in kinds.values()))
+    return list(dict.fromkeys(tile for row in rows for tile in row if tile))[:PROBLEM_COUNT]
+
+
+def _store(
+    job: DatasetVersion, attempt: Attempt, archive: Path, files: dict[str, Path], summary: dict[str, Any]
+) -> Done:
     """Store everything under keys of this attempt.
 
     Args:
         files: by the column that keeps its key.
+        summary: for the row.
     """
     with FileStash() as stash:
-        fields: dict[str, Any] = {}
+        fields: dict[str, Any] = {"summary": summary}
         for column, path in {"archive": archive, **files}.items():
             extension = "".join(path.suffixes).lstrip(".")
             kind = column.replace("_", "-")
             key = version_key(job.pk, kind, extension, attempt=attempt.number)
-            fields[column] = stash.save(key, path)
-            attempt.check()
+            fields[column] = stash.save(key, path, attempt.check)
     fields["archive_bytes"] = archive.stat().st_size
     fields["archive_sha256"] = sha256_of(archive)
     return Done(fields, stash.discard)

@@ -18,15 +18,22 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "mapgan.cli", *arguments]
 
 
-def environment() -> dict[str, str]:
-    """The child imports the library from the checkout we run from, installed or not."""
-    return {"PYTHONPATH": str(settings.BASE_DIR), "TF_CPP_MIN_LOG_LEVEL": "3"}
+def environment(temporary: Path | None = None) -> dict[str, str]:
+    """The child imports the library from the checkout we run from, installed or not.
+
+    Args:
+        temporary: for its temporary files: a folder that goes with the attempt, however the child ends.
+    """
+    own = {"PYTHONPATH": str(settings.BASE_DIR), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return own if temporary is None else own | {"TMPDIR": str(temporary)}
 
 
 def run_library(
     arguments: list[str], log: Path, attempt: Attempt, *, first: float, last: float
 ) -> tuple[ChildEnd, str]:
     """Run a command that reports ``progress``, between two shares of the bar.
+
+    Its temporary files are beside the log.
 
     Returns:
         Its end, and the reason when it gave one.
@@ -44,7 +51,8 @@ def run_library(
         elif event.get("event") == "failed":
             reason = str(event.get("reason", ""))
 
-    end = run_child(command(*arguments), attempt=attempt, listen=listen, log=log, environment=environment())
+    own = environment(log.parent)
+    end = run_child(command(*arguments), attempt=attempt, listen=listen, log=log, environment=own)
     if end.killed:
         message = "The worker ran out of memory, or its work was killed."
         raise JobFailed("out_of_memory", message, details=end.tail)

@@ -16,7 +16,7 @@ from jobs.models import Job
 from jobs.runner import Attempt
 from training_jobs.models import DatasetVersion
 from training_jobs.objects import join_objects
-from translator.storage import ObjectMissing
+from translator.storage import ObjectMissing, read
 
 KEPT_DATASETS = 3
 DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})
@@ -81,6 +81,24 @@ def dataset_file(version: DatasetVersion, on_share: Callable[[float], None]) -> 
     finally:
         part.unlink(missing_ok=True)
     _forget_old(folder)
+    return path
+
+
+def split_file(version: DatasetVersion, folder: Path) -> Path | None:
+    """The version's own split, for ``mapgan train --split``; None where each run makes its own.
+
+    Raises:
+        JobFailed: it is no longer stored.
+        StorageError: the storage cannot be reached.
+    """
+    if not version.split:
+        return None
+    path = folder / "given-split.json"
+    try:
+        path.write_bytes(read(version.split))
+    except ObjectMissing as error:
+        message = "The dataset's split is no longer stored."
+        raise JobFailed("dataset_missing", message, details=version.split) from error
     return path
 
 

@@ -16,7 +16,7 @@ from training_jobs.runlog import RunLog
 from training_jobs.services import recording
 from training_jobs.worker.keeping import RunKeeper, bring_back
 from training_jobs.worker.library import command, environment
-from training_jobs.worker.scratch import dataset_file, scratch
+from training_jobs.worker.scratch import dataset_file, scratch, split_file
 from training_jobs.worker.watching import Watch
 
 
@@ -113,10 +113,13 @@ def _arguments(job: TrainingRun, data: Path, folder: Path, run_folder: Path) -> 
         raise JobFailed("config_unknown", message) from error
     path = folder / "config.toml"
     path.write_text(config.to_toml(), encoding="utf-8")
-    return [
+    arguments = [
         "train", "--config", str(path), "--data", str(data), "--out", str(run_folder), "--resume",
         "--events", "--skip-broken",
     ]  # fmt: skip
+    if split := split_file(job.dataset_version, folder):
+        arguments += ["--split", str(split)]
+    return arguments
 
 
 def _outcome(job: TrainingRun, attempt: Attempt, ingest: Ingest, end: ChildEnd | None) -> Done:

@@ -48,7 +48,9 @@ def megabytes(size: int) -> str:
     """A file's size as people say it (decimal units, as on the form's limits)."""
     if size < 1_000_000:
         return f"{max(1, round(size / 1000))} kB"
-    return f"{size / 1_000_000:.1f}".removesuffix(".0") + " MB"
+    if size < 1_000_000_000:
+        return f"{size / 1_000_000:.1f}".removesuffix(".0") + " MB"
+    return f"{size / 1_000_000_000:.1f}".removesuffix(".0") + " GB"
 
 
 @register.filter
