@@ -10,7 +10,7 @@ from translator.services.generators import (
     generator_set_sample_output,
     generator_set_state,
 )
-from translator.services.orphans import orphans_sweep, orphans_watch
+from translator.services.orphans import objects_folders, objects_referenced, orphans_sweep, orphans_watch
 from translator.services.translations import (
     translation_cancel,
     translation_delete,
@@ -35,6 +35,8 @@ __all__ = [
     "generator_retire",
     "generator_set_sample_output",
     "generator_set_state",
+    "objects_folders",
+    "objects_referenced",
     "orphans_sweep",
     "orphans_watch",
     "translation_cancel",

@@ -85,7 +85,7 @@ def _sweep_incoming(limit: datetime) -> int:
 
     An hour would be too short: the parts of an upload that was cut off wait for the attempt that goes on.
     """
-    aborted = abort_stale_uploads([INCOMING, *(folder for folder, _, _ in REFERENCES)], before=limit)
+    aborted = abort_stale_uploads([INCOMING, *objects_folders()], before=limit)
     if aborted:
         logger.info("Ended %d multipart uploads that nobody went on with.", aborted)
     whole = [key for key in walk(INCOMING) if _is_older(key, limit)]
@@ -93,12 +93,33 @@ def _sweep_incoming(limit: datetime) -> int:
     return len(whole)
 
 
-def objects_referenced() -> Iterator[tuple[str, set[str]]]:
-    """Folder by folder, every key that a row names now."""
+def objects_referenced() -> dict[str, str]:
+    """Every key that a row names now, and the SHA-256 that a row knows of it (or an empty text)."""
+    found: dict[str, str] = {}
     for folder, model, columns in REFERENCES:
-        rows = model._default_manager.order_by().values_list(*columns).iterator(chunk_size=BATCH)
-        found = {key for row in rows for value in row for key in _keys(value)}
-        yield folder, {key for key in found if key.startswith(f"{folder}/")}
+        names = {field.name for field in model._meta.get_fields()}
+        digests = [_digest_column(column, names) for column in columns]
+        wanted = [*columns, *(digest for digest in digests if digest)]
+        for row in model._default_manager.order_by().values(*wanted).iterator(chunk_size=BATCH):
+            for column, digest in zip(columns, digests, strict=True):
+                known = str(row[digest] or "") if digest else ""
+                found |= {
+                    key: sha256 or known
+                    for key, sha256 in _keys_and_digests(row[column])
+                    if key.startswith(f"{folder}/")
+                }
+    return found
+
+
+def _digest_column(column: str, names: set[str]) -> str:
+    """The column that holds the SHA-256 of the object which that one names; empty when there is none."""
+    candidates = [f"{column}_sha256"] + (["sha256"] if column == "file" else [])
+    return next((name for name in candidates if name in names), "")
+
+
+def objects_folders() -> list[str]:
+    """The folders that rows name objects in."""
+    return [folder for folder, _, _ in REFERENCES]
 
 
 def _is_suspicious(orphans: int, in_use: int) -> bool:
@@ -121,11 +142,22 @@ def _unreferenced(keys: list[str], model: type[models.Model], columns: tuple[str
 
 def _keys(value: Any) -> Iterator[str]:
     """The keys in a column: one, or in a JSON column every text, however deep."""
+    return (key for key, _ in _keys_and_digests(value))
+
+
+def _keys_and_digests(value: Any) -> Iterator[tuple[str, str]]:
+    """The same with the SHA-256 that stands beside a key."""
     if isinstance(value, str):
-        yield value
+        yield value, ""
     elif isinstance(value, dict):
-        for each in value.values():
-            yield from _keys(each)
+        if isinstance(value.get("key"), str):
+            yield value["key"], str(value.get("sha256", ""))
+        for name, each in value.items():
+            if name != "key":
+                yield from _keys_and_digests(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _keys_and_digests(each)
 
 
 def _is_older(key: str, limit: datetime) -> bool:
