@@ -42,7 +42,7 @@ class SweepForm(RunForm):
     method = forms.ChoiceField(
         choices=Method.choices,
         initial=Method.GRID,
-        label="How the next settings are chosen",
+        label="Settings are chosen by",
     )
     size = forms.IntegerField(
         min_value=1,
@@ -109,6 +109,16 @@ class SweepForm(RunForm):
     def more_rows_used(self) -> bool:
         """Whether one of the others is filled in, so that the page must not hide it."""
         return any(row.name.value() or row.values.errors or row.name.errors for row in self.more_rows)
+
+    @property
+    def about(self) -> list[BoundField]:
+        """What comes first on its page."""
+        return [self["name"], self["dataset_version"]]
+
+    @property
+    def prominent(self) -> list[BoundField]:
+        """What nearly everybody looks at of the settings that all runs share."""
+        return [field for field in super().prominent if field.name not in ("name", "dataset_version")]
 
     @property
     def search(self) -> list[BoundField]:

@@ -1,5 +1,5 @@
 /* Runs beside each other: a plot for every curve with a line for each run, and their samples at one step. */
-import { colour, lineOf, onTheme, paintSwatches, short, smoothed } from "./plotting.js";
+import { apart, colour, lineOf, onTheme, paintSwatches, short, smoothed } from "./plotting.js";
 
 const POINTS = 1000; // of one run
 const HEIGHT = 220;
@@ -14,6 +14,7 @@ function startCurves() {
   const smoothing = document.getElementById("smoothing");
   const logarithmic = document.getElementById("log-scale");
   const hidden = new Set();
+  const labels = apart(runs.map((run) => run.name));
   const state = { curves: new Map(), plots: [], range: null };
 
   async function load() {
@@ -108,7 +109,7 @@ function startCurves() {
           ...runs.map((run, index) => {
             const { token, dash } = lineOf(index);
             return {
-              label: run.name,
+              label: labels[index],
               stroke: colour(token),
               dash,
               width: 1.75,

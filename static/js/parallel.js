@@ -11,15 +11,20 @@ const BOTTOM = 26;
 
 const brushes = new Map(); // name of an axis -> [low, high], shares of its height; kept while the page follows the sweep
 
+let drawnFrom = ""; // the drawing itself survives what htmx brings (hx-preserve): new figures alone change it
+let opened = false;
+
 start();
-document.addEventListener("htmx:afterSwap", start);
+document.addEventListener("htmx:afterSwap", () => start({ always: false }));
 onTheme(start);
 addEventListener("resize", () => requestAnimationFrame(start));
 
-function start() {
+function start({ always = true } = {}) {
   const place = document.getElementById("parallel");
-  const source = document.getElementById("parallel-data");
-  if (place && source) draw(place, JSON.parse(source.textContent));
+  const source = document.getElementById("parallel-source")?.dataset.drawnFrom;
+  if (!place || !source || (!always && source === drawnFrom && place.hasChildNodes())) return;
+  drawnFrom = source;
+  draw(place, JSON.parse(source));
 }
 
 function element(name, attributes, text) {
@@ -104,15 +109,17 @@ function draw(place, { axes, lines }) {
     note.textContent = kept === lines.length ? `${kept} runs.` : `${kept} of ${lines.length} runs pass: ${which.join(", ")}${kept > 8 ? " and more" : ""}.`;
   }
 
-  for (const axis of axes) svg.append(axisOf(axis, y, inner, refresh));
+  for (const axis of axes) svg.append(axisOf(axis, y, inner, refresh, () => draw(place, { axes, lines })));
   const holder = document.createElement("div");
   holder.className = "scroll-x";
   holder.tabIndex = 0;
   holder.setAttribute("role", "region");
   holder.setAttribute("aria-label", "Parallel coordinates");
   holder.append(svg);
+  const focused = place.contains(document.activeElement) ? document.activeElement.id : "";
   place.replaceChildren(holder, limits(axes, () => draw(place, { axes, lines })), note);
   refresh();
+  if (focused) document.getElementById(focused)?.focus();
 }
 
 function short0(value) {
@@ -120,7 +127,7 @@ function short0(value) {
   return typeof value === "number" ? short(value) : String(value);
 }
 
-function axisOf(axis, y, inner, refresh) {
+function axisOf(axis, y, inner, refresh, redraw) {
   const group = element("g", { transform: `translate(${axis.x} 0)` });
   const arrow = { higher: " ↑", lower: " ↓" }[axis.better] ?? "";
   group.append(element("text", { y: 16, "text-anchor": "middle", class: "axis-title" }, axis.title + arrow));
@@ -159,8 +166,7 @@ function axisOf(axis, y, inner, refresh) {
   area.addEventListener("pointerup", (event) => {
     if (from !== null && Math.abs(shareAt(event) - from) < 0.015) brushes.delete(axis.name); // a click takes it away
     from = null;
-    paint(brushes.get(axis.name));
-    refresh();
+    redraw(); // the fields show it, too
   });
   return group;
 }
@@ -168,7 +174,10 @@ function axisOf(axis, y, inner, refresh) {
 /* The same limits as fields: two sliders an axis, behind a word. */
 function limits(axes, redraw) {
   const details = document.createElement("details");
-  details.open = document.querySelector("#parallel details")?.open ?? false;
+  details.open = opened;
+  details.addEventListener("toggle", () => {
+    opened = details.open;
+  });
   const summary = document.createElement("summary");
   summary.textContent = "Limits as fields";
   const grid = document.createElement("div");
@@ -188,6 +197,7 @@ function limits(axes, redraw) {
       return field;
     });
     for (const field of fields) {
+      field.id = `limit-${axis.name}-${fields.indexOf(field)}`;
       field.setAttribute("aria-label", `${axis.title}, ${field === fields[0] ? "from" : "to"}, per cent of its axis`);
       field.addEventListener("change", () => {
         const ends = fields.map((each) => Number(each.value) / 100).sort((one, other) => one - other);

@@ -1,7 +1,7 @@
 /* What drawings of runs share: colours of the theme, lines that are told apart, smoothing. */
 
-const HUES = ["--accent", "--contour", "--bad", "--focus", "--good", "--warn"];
-const DASHES = [[], [6, 3], [2, 3]];
+const HUES = ["--accent", "--bad", "--focus", "--contour"]; // those that stay apart for every eye, in both schemes
+const DASHES = [[], [7, 4], [2, 3]];
 
 /** A colour token as the browser resolves it now, for a canvas. */
 export function colour(name) {
@@ -14,7 +14,7 @@ export function colour(name) {
   return found;
 }
 
-/** How the line of the `index`-th run looks: six colours, then the same ones dashed, then dotted. */
+/** How the line of the `index`-th run looks: four colours, then the same ones dashed, then dotted. */
 export function lineOf(index) {
   return { token: HUES[index % HUES.length], dash: DASHES[Math.floor(index / HUES.length) % DASHES.length] };
 }
@@ -35,6 +35,14 @@ export function smoothed(values, weight) {
 /** A number as short as it can be told from its neighbours. */
 export function short(value) {
   return value === null || value === undefined ? "" : String(Number(value.toPrecision(3)));
+}
+
+/** Names without the words that all of them begin with. */
+export function apart(names) {
+  const words = names.map((name) => name.split(" "));
+  let same = 0;
+  while (words.every((each) => each.length > same + 1 && each[same] === words[0][same])) same += 1;
+  return words.map((each) => each.slice(same).join(" "));
 }
 
 /** Calls `redraw` when the colours of the page change. */

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from html import unescape
 from typing import Any
 
 import pytest
@@ -137,9 +138,9 @@ def test_its_page_ranks_the_runs(clients: Clients, sweep: Sweep) -> None:
     assert "3 of 4 runs done" in text
     assert "Best so far: Rates #2 at step 400, with learning_rate 0.0002" in text
     assert [row.trial.number for row in page.context["rows"]] == [2, 1, 3, 4]
-    found = re.search(r'id="parallel-data" type="application/json">(.*?)</script>', page.content.decode())
+    found = re.search(r'data-drawn-from="(.*?)"', page.content.decode())
     assert found is not None
-    lines = json.loads(found[1])["lines"]
+    lines = json.loads(unescape(found[1]))["lines"]
     assert [(line["name"], line["place"], line["values"]) for line in lines] == [
         ("#2", 1, [2e-4, 0.4]),
         ("#1", 2, [1e-4, 0.2]),

@@ -42,7 +42,7 @@ def run_start(
     """
     check_dataset(dataset_version)
     # Which half is A was said when the pictures were brought.
-    config = TrainConfig.from_dict({**config.to_dict(), "a_side": dataset_version.a_side})
+    config = TrainConfig.from_dict({**config.to_dict(), "a_side": str(dataset_version.a_side)})
     with transaction.atomic():
         run = TrainingRun.objects.create(
             name=name,

@@ -63,7 +63,7 @@ def sweep_start(
     """
     check_dataset(dataset_version)
     axes = plan_check(config=config, plan=plan, dataset_version=dataset_version)
-    config = TrainConfig.from_dict({**config.to_dict(), "a_side": dataset_version.a_side})
+    config = TrainConfig.from_dict({**config.to_dict(), "a_side": str(dataset_version.a_side)})
     with transaction.atomic():
         sweep = Sweep.objects.create(
             name=name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
@@ -185,6 +186,7 @@ def _context(request: HttpRequest, sweep: Sweep) -> dict[str, Any]:
     for row in rows:
         state = row.trial.run.state if row.trial.run else "gone"
         counts[state] = counts.get(state, 0) + 1
+    parallel = parallel_data(sweep, rows)
     ended = len(rows) - counts.get("queued", 0) - counts.get("running", 0)
     return {
         "sweep": sweep,
@@ -198,7 +200,8 @@ def _context(request: HttpRequest, sweep: Sweep) -> dict[str, Any]:
         "ended": ended,
         "share": ended / max(sweep.size, 1),
         "is_live": sweep.is_running or counts.get("running", 0) > 0,
-        "parallel": parallel_data(sweep, rows),
+        "parallel": parallel,
+        "parallel_json": json.dumps(parallel),
         "notes": sweep.notes.select_related("by").order_by("-id")[:NOTES],
         "comparable": ranked[:SHOWN_BEST],
     }
