@@ -6,6 +6,8 @@ may hold a password.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -141,3 +143,27 @@ def origin(url: str, *, variable: str) -> str:
     if not parts.hostname or parts.username or parts.path.strip("/") or parts.query:
         raise ImproperlyConfigured(f"{variable}: write https://host or https://host:port and nothing more.")
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def site(url: str, *, https: bool, hosts: Sequence[str], bind: str, port: int, local: bool) -> str:
+    """The site's own origin: as it is written, or what the other settings say of it.
+
+    Args:
+        hosts: names it answers to, the most important first.
+        local: `make run` listens, under no proxy.
+    """
+    if url:
+        return origin(url, variable="MAPGAN_SITE_URL")
+    if local:
+        host = hosts[0] if bind in ("0.0.0.0", "::", "[::]") else bind  # noqa: S104 - compared
+        return f"{'https' if https else 'http'}://{host}:{port}"
+    name = next((each.lstrip(".") for each in hosts if each.strip(".*")), "localhost")
+    return f"{'https' if https else 'http'}://{name}"
+
+
+def networks(items: Sequence[str], *, variable: str) -> list[IPv4Network | IPv6Network]:
+    """Networks such as ``10.0.0.0/8``, or single addresses."""
+    try:
+        return [ip_network(item) for item in items]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{variable}: {error}.") from None

@@ -150,6 +150,7 @@ def celery(*, reconcile_seconds: float) -> dict[str, Any]:
         "CELERY_TASK_ROUTES": {
             "translator.translate": {"queue": "translate"},
             "translator.*": {"queue": "maintenance"},
+            "notifications.*": {"queue": "maintenance"},
             "training_jobs.examine": {"queue": "data"},
             "training_jobs.publish": {"queue": "data"},
             "training_jobs.draw_timelapse": {"queue": "data"},
@@ -184,6 +185,16 @@ def celery(*, reconcile_seconds: float) -> dict[str, Any]:
                 "task": "training_jobs.advance_sweeps",
                 "schedule": reconcile_seconds,
                 "options": {"queue": "maintenance", "expires": reconcile_seconds},
+            },
+            "notify": {
+                "task": "notifications.deliver",
+                "schedule": reconcile_seconds,
+                "options": {"queue": "maintenance", "expires": reconcile_seconds},
+            },
+            "sweep-notifications": {
+                "task": "notifications.sweep",
+                "schedule": 86400.0,
+                "options": {"queue": "maintenance", "expires": 86400},
             },
             "sweep-orphans": {
                 "task": "translator.sweep_orphans",

@@ -35,6 +35,7 @@ if not SECRET_KEY:
     SECRET_KEY = local.secret_key(VAR_DIR / "secret_key")
 
 BIND_HOST = env.text("HOST", "127.0.0.1")  # where `make run` listens
+BIND_PORT = env.integer("PORT", 8000, least=1, most=65535)
 ALLOWED_HOSTS = env.listing("MAPGAN_ALLOWED_HOSTS", () if PRODUCTION else local.allowed_hosts(BIND_HOST))
 if not ALLOWED_HOSTS:
     raise ImproperlyConfigured("MAPGAN_ALLOWED_HOSTS must name the site's hosts in production.")
@@ -63,6 +64,7 @@ CSRF_FAILURE_VIEW = "accounts.views.csrf_failure"
 INSTALLED_APPS = [
     "jobs",
     "accounts",
+    "notifications",
     "translator",
     "training_jobs",
     "mapgan_site",
@@ -247,6 +249,19 @@ ACCOUNT_SESSION_REMEMBER = True
 globals().update(addresses.email(env.secret("EMAIL_URL", "console:")))
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("MAPGAN_EMAIL_FROM", "MapGAN <mapgan@localhost>")
 
+# Where the site is, for links in mail and webhooks, which no request's host is there to tell.
+SITE_URL = addresses.site(
+    env.text("MAPGAN_SITE_URL"),
+    https=HTTPS,
+    hosts=ALLOWED_HOSTS,
+    bind=BIND_HOST,
+    port=BIND_PORT,
+    local=not PRODUCTION,
+)
+WEBHOOK_NETWORKS = addresses.networks(
+    env.listing("MAPGAN_WEBHOOK_NETWORKS"), variable="MAPGAN_WEBHOOK_NETWORKS"
+)
+
 # --- API -------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = policies.REST_FRAMEWORK
@@ -258,7 +273,6 @@ LOGGING = policies.logging(env.choice("MAPGAN_LOG_LEVEL", policies.LOG_LEVELS, d
 
 # Read by scripts/run.py and process.py, which start the processes; named here so that every process knows the
 # variables.
-BIND_PORT = env.integer("PORT", 8000, least=1, most=65535)
 WEB_THREADS = env.integer("MAPGAN_WEB_THREADS", 32, least=1, most=256)
 WEB_GRACE_SECONDS = env.integer("MAPGAN_WEB_GRACE_SECONDS", 3, least=1, most=3600)
 env.refuse_unknown("MAPGAN_", known=("MAPGAN_ENV_FILE",))

@@ -29,6 +29,7 @@ urlpatterns = [
     path("api/v1/", include("training_jobs.api_urls")),
     path("api/v1/", include("translator.api_urls")),  # the last of the API: it answers for what is not there
     path("training/", include("training_jobs.urls")),
+    path("notifications/", include("notifications.urls")),
     path("operations/", include("mapgan_site.operations.urls")),
     path("", include("translator.urls")),
 ]

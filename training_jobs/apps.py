@@ -10,11 +10,13 @@ class TrainingJobsConfig(AppConfig):
     label = "training"
 
     def ready(self) -> None:
-        """Have the hourly sweep look after our stored objects, too."""
+        """Have the hourly sweep look after our stored objects, and notifications tell of our runs."""
+        from training_jobs import news
         from training_jobs.models import Checkpoint, DatasetVersion, TrainingRun, UploadChunk
         from training_jobs.objects import CHECKPOINTS, DATASETS, RUNS, UPLOADS
         from translator.services import orphans_watch
 
+        news.register()
         orphans_watch(UPLOADS, UploadChunk, ("key",))
         orphans_watch(DATASETS, DatasetVersion, DatasetVersion.KEY_COLUMNS)
         orphans_watch(CHECKPOINTS, Checkpoint, ("files",))
