@@ -215,6 +215,15 @@ def celery(*, reconcile_seconds: float) -> dict[str, Any]:
     }
 
 
+def publish_queue_lengths(schedule: dict[str, Any]) -> None:
+    """Once a minute, which is as fine as CloudWatch's standard metrics are."""
+    schedule["publish-queue-lengths"] = {
+        "task": "mapgan_site.publish_queue_lengths",
+        "schedule": 60.0,
+        "options": {"queue": "maintenance", "expires": 60},
+    }
+
+
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.authentication.BearerAuthentication",

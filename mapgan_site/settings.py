@@ -218,6 +218,9 @@ EMBEDDED_BROKER = not _redis_url  # `make run` then starts one on a Unix socket
 BROKER_SOCKET = local.socket_path(VAR_DIR, "broker.sock")
 REDIS_URL, CELERY_BROKER_URL = addresses.redis(_redis_url or f"unix://{BROKER_SOCKET}")
 globals().update(policies.celery(reconcile_seconds=JOB_RECONCILE_SECONDS))
+CLOUDWATCH_NAMESPACE = env.text("MAPGAN_CLOUDWATCH_NAMESPACE")
+if CLOUDWATCH_NAMESPACE:
+    policies.publish_queue_lengths(globals()["CELERY_BEAT_SCHEDULE"])
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_TIMEZONE = "UTC"
 

@@ -1,4 +1,4 @@
-"""What docker-compose.yml, the Dockerfile and the scripts beside them promise; linters see their form alone."""
+"""What docker-compose.yml, the Dockerfile and the scripts beside them promise; linters see their form."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import shutil
 import stat
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,15 @@ def test_no_secret_of_a_clone_gets_into_an_image() -> None:
     assert next(rule for rule in rules if not rule.startswith("#")) == "*"
     allowed = {rule.removeprefix("!").partition("/")[0] for rule in rules if rule.startswith("!")}
     assert not allowed & {".env", ".git", "secrets", "tests", "var", "deploy"}
+
+
+def test_every_package_gets_into_an_image() -> None:
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["build-backend"][
+        "module-name"
+    ]
+    rules = (ROOT / ".dockerignore").read_text().splitlines()
+    for name in {*packages, *(path.parent.name for path in ROOT.glob("*/apps.py")), "templates", "static"}:
+        assert f"!{name}" in rules
 
 
 @pytest.fixture
