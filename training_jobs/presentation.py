@@ -106,7 +106,12 @@ class Use:
 
 def uses_of(versions: Iterable[DatasetVersion]) -> list[Use]:
     """What needs these versions, with links."""
-    return [Use(str(row._meta.verbose_name), str(row), _page(row)) for row in versions_users(versions)]
+    return as_uses(versions_users(versions))
+
+
+def as_uses(rows: Iterable[Model]) -> list[Use]:
+    """Rows that need something, with links."""
+    return [Use(str(row._meta.verbose_name), str(row), _page(row)) for row in rows]
 
 
 def _page(row: Model) -> str:

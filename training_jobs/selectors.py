@@ -40,7 +40,7 @@ def datasets_visible(user: Person) -> QuerySet[Dataset]:
     return Dataset.objects.select_related("created_by").prefetch_related(
         Prefetch(
             "versions",
-            queryset=DatasetVersion.objects.filter(pk=Subquery(newest)),
+            queryset=DatasetVersion.objects.filter(pk=Subquery(newest)).select_related("created_by"),
             to_attr="newest_versions",
         )
     )
@@ -79,6 +79,23 @@ def versions_alike(version: DatasetVersion) -> QuerySet[DatasetVersion]:
     """Other versions of the very same bytes, in any dataset."""
     alike = DatasetVersion.objects.filter(archive_sha256=version.archive_sha256).exclude(archive_sha256="")
     return alike.exclude(pk=version.pk).select_related("dataset")
+
+
+def version_numbered(*, user: Person, dataset_id: uuid.UUID, number: int) -> DatasetVersion:
+    """One version, by its number.
+
+    Raises:
+        DatasetVersion.DoesNotExist: there is none, or none for this person.
+    """
+    if not may_train(user):
+        raise DatasetVersion.DoesNotExist
+    versions = DatasetVersion.objects.select_related("dataset", "created_by")
+    return versions.get(dataset_id=dataset_id, number=number)
+
+
+def dataset_versions(dataset: Dataset) -> QuerySet[DatasetVersion]:
+    """All of a dataset's, the newest first."""
+    return dataset.versions.select_related("created_by", "taken_from")
 
 
 def versions_ready() -> QuerySet[DatasetVersion]:

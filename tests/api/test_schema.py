@@ -39,6 +39,12 @@ CHECKS = [
 ]
 
 
+@schemathesis.serializer("application/offset+octet-stream")
+def octets(_: Any, value: Any) -> bytes:
+    """A chunk of an upload, as it is."""
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
+
+
 @pytest.fixture
 def document(anonymous_client: Client) -> dict[str, Any]:
     """What /api/schema/ says, to anybody."""

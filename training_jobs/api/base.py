@@ -12,11 +12,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
+from training_jobs.presentation import Use, as_uses
 from training_jobs.selectors import may_train
-from training_jobs.services import DatasetRefused, UploadConflict, UploadRefused
+from training_jobs.services import DatasetInUse, DatasetRefused, UploadConflict, UploadRefused
 from training_jobs.services.runs import RunRefused
 from translator.api.base import JSON, ApiView, Responses, problems
-from translator.problems import Conflict
+from translator.problems import Conflict, problem
 
 __all__ = ["JSON", "Responses", "StaffView", "problems"]
 
@@ -45,7 +46,14 @@ class StaffView(ApiView):
 
     def handle_exception(self, exc: Exception) -> Response:
         """A problem for every error; see `translator.problems`."""
+        if isinstance(exc, DatasetInUse):
+            return problem(409, str(exc), "in_use", errors=[self._use(each) for each in as_uses(exc.users)])
         return super().handle_exception(_translated(exc))
+
+    def _use(self, use: Use) -> dict[str, str]:
+        """What needs a dataset, with its page."""
+        page = self.request.build_absolute_uri(use.url) if use.url else ""
+        return {"field": "", "code": use.what.replace(" ", "_"), "message": f"{use.name} {page}".strip()}
 
     def staff(self) -> User:
         """The person, whom the permission has let in."""
@@ -69,5 +77,8 @@ def _translated(error: Exception) -> Exception:
 
 
 def _invalid(field: str, message: str, code: str) -> ValidationError:
-    detail: dict[str, Any] = {field or "non_field_errors": [message]}
+    path = (
+        field.replace("split_", "split.", 1) if field.startswith("split_") else field
+    )  # an object in the API
+    detail: dict[str, Any] = {path or "non_field_errors": [message]}
     return ValidationError(detail, code)
