@@ -83,6 +83,11 @@ class Generator(models.Model):
         return f"{self.title} v{self.version}"
 
     @property
+    def owed_to(self) -> str:
+        """Whom its training data is owed to, as staff says it, else as the file does."""
+        return self.attribution or str(self.card.get("attribution", ""))
+
+    @property
     def is_published(self) -> bool:
         """Whether everybody is offered it."""
         return self.state == GeneratorState.PUBLISHED

@@ -49,14 +49,16 @@ class GeneratorSerializer(serializers.ModelSerializer[Generator]):
     url = serializers.HyperlinkedIdentityField(
         view_name="api:generator", lookup_field="pk", lookup_url_kwarg="generator_id"
     )
+    attribution = serializers.CharField(source="owed_to", help_text="Whom its training data is owed to.")
     sample_input_url = serializers.SerializerMethodField()
     sample_output_url = serializers.SerializerMethodField()
 
     class Meta:
         model = Generator
         fields = [
-            "id", "name", "title", "direction", "version", "description", "state", "sha256", "size_bytes",
-            "card", "url", "sample_input_url", "sample_output_url", "created_at",
+            "id", "name", "title", "direction", "version", "description", "limits", "attribution",
+            "state", "sha256", "size_bytes", "card", "url", "sample_input_url", "sample_output_url",
+            "created_at",
         ]  # fmt: skip
 
     @extend_schema_field(serializers.URLField(allow_null=True))

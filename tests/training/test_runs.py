@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from PIL import Image
@@ -19,13 +20,12 @@ from pytest_django import Settings
 from accounts.models import User
 from jobs.models import JobState
 from jobs.services import job_reconcile
-from mapgan.config import TrainConfig
 from tests.pages.helpers import text_of
 from tests.support.waiting import wait_until
-from tests.training.conftest import Clients, brought
+from tests.training.conftest import Clients
+from tests.training.tiny import examined, tiny_run, worked_on
 from training_jobs import curves, tasks
-from training_jobs.models import DatasetVersion, Publication, TrainingRun
-from training_jobs.objects import save_file, sha256_of, version_key
+from training_jobs.models import Publication, TrainingRun
 from training_jobs.services.runs import (
     run_cancel,
     run_delete,
@@ -33,52 +33,19 @@ from training_jobs.services.runs import (
     run_finish,
     run_pause,
     run_resume,
-    run_start,
 )
+from training_jobs.worker import publishing
+from translator.models import Generator, GeneratorState
 from translator.storage import read, walk
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
-TINY: dict[str, Any] = {
-    "generator": "unet_32", "generator_width": 2, "discriminator_width": 2, "image_size": 32, "load_size": 36,
-    "steps": 12, "checkpoint_every": 4, "log_every": 1, "samples": 2, "evaluate_tiles": 2, "seed": 3,
-    "validation_share": 0.2,
-}  # fmt: skip
-
 
 @pytest.fixture
-def pictures(carol: User, archive: bytes, tmp_path: Path) -> DatasetVersion:
-    """A dataset that was examined."""
-    version = brought(carol, archive)
-    path = tmp_path / "maps.zip"
-    path.write_bytes(archive)
-    key = version_key(version.pk, "archive", "zip", attempt=1)
-    save_file(key, path)
-    DatasetVersion.objects.filter(pk=version.pk).update(
-        state=JobState.SUCCEEDED, archive=key, report=key, archive_bytes=len(archive),
-        archive_sha256=sha256_of(path), summary={"pairs": {"train": 12}},
-    )  # fmt: skip
-    version.refresh_from_db()
-    return version
-
-
-@pytest.fixture
-def start(carol: User, pictures: DatasetVersion) -> Callable[..., TrainingRun]:
+def start(carol: User, archive: bytes, tmp_path: Path) -> Callable[..., TrainingRun]:
     """Queue a tiny run."""
-
-    def make(**changes: Any) -> TrainingRun:
-        config = TrainConfig.from_dict({**TINY, **changes})
-        return run_start(by=carol, name="Tiny", dataset_version=pictures, config=config)
-
-    return make
-
-
-def worked_on(run: TrainingRun) -> TrainingRun:
-    """One attempt, as a worker makes it."""
-    TrainingRun.objects.filter(pk=run.pk).exclude(not_before__year=9999).update(not_before=None)
-    tasks.train(str(run.pk))
-    run.refresh_from_db()
-    return run
+    version = examined(carol, archive, tmp_path)
+    return lambda **changes: tiny_run(carol, version, **changes)
 
 
 def steps_logged(run: TrainingRun) -> list[int]:
@@ -153,7 +120,7 @@ def test_a_run_leaves_curves_checkpoints_samples_and_measures(
 
 
 def test_a_checkpoint_is_published_and_the_translator_offers_it(
-    start: Callable[..., TrainingRun], carol: User, alice: User, clients: Clients
+    start: Callable[..., TrainingRun], clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = worked_on(start(steps=2, checkpoint_every=2))
     checkpoint = run.checkpoints.get()
@@ -164,13 +131,21 @@ def test_a_checkpoint_is_published_and_the_translator_offers_it(
         assert clients["carol"].post(address, {**form, **wrong}).status_code == 422
     assert clients["carol"].post(address, form)["Location"] == run.get_absolute_url()
     publication = Publication.objects.get()
-    tasks.publish(str(publication.pk))
+    with monkeypatch.context() as patch:  # the worker dies between handing over the file and saying so
+        patch.setattr(publishing, "generator_describe", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            tasks.publish(str(publication.pk))
+    assert Generator.objects.get().state == GeneratorState.TRIAL
+    tasks.publish(str(publication.pk))  # no second version
     publication.refresh_from_db()
     assert (publication.state, publication.error_details) == (JobState.SUCCEEDED, "")
+    assert (publication.parity["tiles"], publication.parity["list"]) == (2, "held-out.txt")
+    assert 0 < publication.parity["mean"] < publication.parity["largest"] < 5
     generator = publication.generator
     assert generator is not None
     assert (generator.title, generator.state, generator.version) == ("Tiny town", "published", 1)
     assert generator.card["step"] == 2
+    assert set(generator.card["metrics"]) == {"held_out", "generator", "median_colour", "input_copied"}
     assert generator.card["training_data"].startswith("Maps, version 1")
     assert generator.sample_input
     assert "Tiny town" in text_of(clients["alice"].get("/translate/"))
