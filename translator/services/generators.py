@@ -150,7 +150,7 @@ def _ask_for_sample(generator: Generator) -> None:
         )
     except (OperationalError, OSError) as error:
         # Not a warning: at the first start of all the broker is not there yet, and nothing is lost.
-        logger.info("The broker did not take the sample of %s (%s).", generator, error)
+        logger.debug("The broker did not take the sample of %s (%s).", generator, error)
 
 
 def generator_publish(*, generator: Generator) -> None:
