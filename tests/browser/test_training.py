@@ -137,6 +137,7 @@ def bring(staff: Page, guard: Guard, forty_pairs: dict[str, Any], tmp_path: Path
     send.click()
 
     expect(staff.get_by_role("heading", name="40 usable pairs")).to_be_visible(timeout=120_000)
+    expect(staff.get_by_role("heading", level=1)).to_have_count(1)  # it took the place of what was there
     sheet = staff.get_by_alt_text(re.compile("^Aerial pictures"))
     expect(sheet).to_be_visible()
     assert sheet.evaluate("it => it.naturalWidth") > 1000

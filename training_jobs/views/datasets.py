@@ -95,6 +95,7 @@ def status(request: HttpRequest, version_id: uuid.UUID) -> HttpResponse:
     response = render(request, "training/_version.html", context)
     if is_htmx(request):
         response.status_code = HTMX_STOP_POLLING
+        response["HX-Retarget"] = "#version"  # the report takes the place of the whole, not of the progress
     return response
 
 
