@@ -251,6 +251,11 @@ SPECTACULAR: dict[str, Any] = {
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "JobStatusEnum": "jobs.models.JobState",
+        "RunStatusEnum": "training_jobs.run_selectors.RUN_STATES",
+        "SweepStatusEnum": "training_jobs.models.SweepState",
+    },
 }
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import F, QuerySet
 from django.db.models.expressions import OrderBy
 
 from jobs.lifecycle import NEVER
 from jobs.models import JobState
+from training_jobs import curves
 from training_jobs.models import Dataset, TrainingRun
 from training_jobs.selectors import Person, runs_visible
 
@@ -69,3 +71,25 @@ def runs_filtered(user: Person, filters: RunFilters) -> QuerySet[TrainingRun]:
         "pace": (F("images_per_second").desc(nulls_last=True), "-created_at"),
     }
     return runs.order_by(*orders.get(filters.sort, ("-created_at", "-id")))
+
+
+def curve_points(run: TrainingRun, *, first: int, last: int | None, points: int) -> dict[str, Any]:
+    """What was logged from step ``first`` to ``last``: ``columns``, ``steps``, and ``values`` by column.
+
+    Args:
+        points: how many rows at most; peaks stay (see `training_jobs.curves.thin`).
+    """
+    chunks = run.chunks.filter(last_step__gte=first)
+    if last is not None:
+        chunks = chunks.filter(first_step__lte=last)
+    packed = [(bytes(data), rows) for data, rows in chunks.values_list("data", "rows")]
+    steps, values = curves.join(packed, len(run.columns))
+    inside = (steps >= first) & (steps <= (last if last is not None else 2**32 - 1))
+    steps, values = curves.thin(steps[inside], values[inside], points)
+    columns = [list(map(_short, column)) for column in values.T.tolist()]
+    return {"columns": run.columns, "steps": steps.tolist(), "values": columns, "step": run.step}
+
+
+def _short(value: float) -> float | None:
+    """Six digits, as many as a float32 has; JSON has no NaN."""
+    return None if math.isnan(value) else float(f"{value:.6g}")

@@ -152,7 +152,7 @@ class SweepForm(RunForm):
         try:
             plan_check(config=self.config, plan=plan, dataset_version=cleaned.get("dataset_version"))
         except RunRefused as refusal:
-            rows = {f"axis:{axis.name}": f"axis_{number}_values" for number, axis in axes}
+            rows = {f"space.{axis.name}": f"axis_{number}_values" for number, axis in axes}
             self._refuse(rows.get(refusal.field, refusal.field), str(refusal))
         else:
             self.plan = plan

@@ -91,7 +91,7 @@ def plan_check(*, config: TrainConfig, plan: Plan, dataset_version: DatasetVersi
     """The plan's axes, when all of it makes sense.
 
     Raises:
-        RunRefused: it does not; the field is the plan's, or ``axis:NAME`` for a setting that is varied.
+        RunRefused: it does not; the field is the plan's, or ``space.NAME`` for a setting that varies.
     """
     if plan.method not in Method.values:
         raise RunRefused("Choose grid, random or tpe.", field="method")
@@ -112,7 +112,7 @@ def plan_check(*, config: TrainConfig, plan: Plan, dataset_version: DatasetVersi
         check_space(config, axes)
         _check_held_out(axes, dataset_version)
     except SpaceError as error:
-        raise RunRefused(str(error), field=f"axis:{error.axis}" if error.axis else "") from error
+        raise RunRefused(str(error), field=f"space.{error.axis}" if error.axis else "space") from error
     size = plan_size(plan)
     if not 1 <= size <= SIZE_LIMIT:
         field = "" if plan.method == Method.GRID else "size"

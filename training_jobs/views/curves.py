@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import uuid
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -10,7 +9,7 @@ from django.utils.cache import patch_cache_control
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
-from training_jobs import curves
+from training_jobs.run_selectors import curve_points
 from training_jobs.views.common import run_of, staff_only
 
 POINTS = 2_000  # rows of one answer, unless more are asked for: about what a wide screen has pixels
@@ -30,20 +29,10 @@ def curve_data(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     run = run_of(request, run_id)
     first, last, after = (_number(request, name) for name in ("from", "to", "after"))
     first = max(first or 0, after + 1 if after is not None else 0)
-    chunks = run.chunks.filter(last_step__gte=first)
-    if last is not None:
-        chunks = chunks.filter(first_step__lte=last)
-    packed = [(bytes(data), rows) for data, rows in chunks.values_list("data", "rows")]
-    steps, values = curves.join(packed, len(run.columns))
-    inside = (steps >= first) & (steps <= (last if last is not None else 2**32 - 1))
     points = min(max(_number(request, "points") or POINTS, 50), MOST_POINTS)
-    steps, values = curves.thin(steps[inside], values[inside], points)
     resumed = run.notes.filter(kind="resumed").order_by("id").values_list("step", "attempt")
     data = {
-        "columns": run.columns,
-        "steps": steps.tolist(),
-        "values": [list(map(_short, column)) for column in values.T.tolist()],
-        "step": run.step,
+        **curve_points(run, first=first, last=last, points=points),
         "attempt": run.attempt,
         "resumes": [{"step": step, "attempt": attempt} for step, attempt in resumed],
     }
@@ -55,8 +44,3 @@ def curve_data(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
 def _number(request: HttpRequest, name: str) -> int | None:
     text = request.GET.get(name, "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
-
-
-def _short(value: float) -> float | None:
-    """Six digits, as many as a float32 has; JSON has no NaN."""
-    return None if math.isnan(value) else float(f"{value:.6g}")
