@@ -1,7 +1,8 @@
 """``python scripts/healthcheck.py ROLE``: status 0 while the container's process is well. The images call it.
 
 The web process must answer /healthz; a worker, or beat, must have signed the presence list in the broker
-lately (mapgan_site/presence.py). It sets up no Django: it runs every minute in every container.
+lately (mapgan_site/presence.py); TensorBoard must listen, and is not woken. It sets up no Django: it runs
+every minute in every container.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import http.client
 import platform
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # instead of scripts/, whose modules have names that others use
@@ -20,6 +23,8 @@ from mapgan_site.env import Env, read_environment  # noqa: E402
 PRESENCE = "mapgan:presence"
 FRESH_SECONDS = 60.0
 PATIENCE_SECONDS = 5.0
+TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
+LISTENING = "0A"
 
 
 def web(env: Env) -> str | None:
@@ -59,12 +64,22 @@ def signed(env: Env, role: str) -> str | None:
     return None if min(ages) < FRESH_SECONDS else f"{role} was last heard of {min(ages):.0f} s ago"
 
 
+def listens(env: Env) -> str | None:
+    """What is wrong with TensorBoard, or None. The kernel is asked: a connection would wake it."""
+    port = urlsplit(env.text("MAPGAN_TENSORBOARD_URL")).port or 80
+    sockets = [path.read_text().splitlines()[1:] for path in map(Path, TABLES) if path.exists()]
+    for line in (line.split() for lines in sockets for line in lines):
+        if line[3] == LISTENING and int(line[1].rpartition(":")[2], 16) == port:
+            return None
+    return f"nobody listens on port {port}"
+
+
 def main() -> int:
     """Say what is wrong; status 1 if anything is."""
     if len(sys.argv) != 2:
-        sys.exit("usage: healthcheck.py web|translate|data|train|maintenance|beat")
+        sys.exit("usage: healthcheck.py web|translate|data|train|maintenance|beat|tensorboard")
     role, env = sys.argv[1], Env(read_environment(ROOT / ".env"))
-    problem = web(env) if role == "web" else signed(env, role)
+    problem = {"web": web, "tensorboard": listens}.get(role, partial(signed, role=role))(env)
     if problem:
         print(problem)
     return 1 if problem else 0

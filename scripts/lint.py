@@ -40,6 +40,21 @@ LINTERS: dict[str, list[str]] = {
     "containers (schema)": [
         *("check-jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml")
     ],
+    "containers on EC2 (schema)": [
+        *("check-jsonschema", "--builtin-schema", "vendor.compose-spec", "deploy/ec2/compose.yml")
+    ],
+    "EC2 (cfn-lint)": ["cfn-lint", "deploy/cloudformation.yml"],
+    "workflows (schema)": [
+        *("check-jsonschema", "--builtin-schema", "vendor.github-workflows"),
+        *tracked(".github/workflows/*.yml"),
+    ],
+    "dependabot (schema)": [
+        "check-jsonschema",
+        "--builtin-schema",
+        "vendor.dependabot",
+        ".github/dependabot.yml",
+    ],
+    "workflows (zizmor)": ["zizmor", "--offline", "--quiet", "--no-progress", ".github"],
     "scripts (shellcheck)": ["shellcheck", *shell_scripts()],
     "sizes and hosts": ["python", "scripts/check_repository.py"],
 }

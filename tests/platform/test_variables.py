@@ -29,7 +29,7 @@ OF_OTHERS = {
     "XLA_FLAGS",
     "XLA_PYTHON_CLIENT_PREALLOCATE",
 }
-PRODUCT = ("accounts", "jobs", "mapgan", "mapgan_site", "scripts", "training_jobs", "translator", "deploy")
+PRODUCT = ("accounts", "jobs", "mapgan", "mapgan_site", "scripts", "training_jobs", "translator")
 # An example that is not the default: there is none, or it depends on the machine.
 EXAMPLES = {"MAPGAN_ALLOWED_HOSTS"}
 ASSIGNMENT = re.compile(r"^#?(?P<name>[A-Z][A-Z0-9_]*)=(?P<value>.*)$")

@@ -1,0 +1,138 @@
+"""What runs on Amazon's machines, as far as it runs here: the watcher of spot notices, and the secrets."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mapgan_site import addresses
+from tests.support.live import ROOT
+from tests.support.processes import spawn
+from tests.support.waiting import wait_until
+
+EC2 = ROOT / "deploy" / "ec2"
+
+
+class Metadata:
+    """A metadata service that speaks version 2: a token first, and a notice when there is one."""
+
+    def __init__(self) -> None:
+        """It listens; nobody's time has come."""
+        self.notice: bytes | None = None
+        self.asked = 0
+        metadata = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_PUT(self) -> None:
+                self.answer(200, b"a-token" if self.path == "/latest/api/token" else b"")
+
+            def do_GET(self) -> None:
+                metadata.asked += 1
+                known = self.headers["X-aws-ec2-metadata-token"] == "a-token"
+                there = self.path == "/latest/meta-data/spot/instance-action" and metadata.notice
+                self.answer(401 if not known else 200 if there else 404, metadata.notice or b"")
+
+            def answer(self, status: int, body: bytes) -> None:
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(body if status == 200 else b"")
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+@pytest.fixture
+def metadata() -> Iterator[Metadata]:
+    """One for a test."""
+    service = Metadata()
+    yield service
+    service.close()
+
+
+def test_a_spot_notice_stops_the_machine_and_nothing_else_does(metadata: Metadata, tmp_path: Path) -> None:
+    stopped = tmp_path / "stopped"
+    environment = os.environ | {
+        "METADATA_URL": f"http://127.0.0.1:{metadata.server.server_port}",
+        "STOP_COMMAND": f"touch {stopped}",
+        "WATCH_SECONDS": "0.1",
+        "no_proxy": "127.0.0.1",
+    }
+    process = spawn(["sh", str(EC2 / "spot-watch")], env=environment, stdout=subprocess.PIPE)
+    try:
+        wait_until(lambda: metadata.asked > 3, seconds=30, what="the watcher to ask")
+        assert not stopped.exists()
+        assert process.poll() is None
+        metadata.notice = b'{"action": "terminate", "time": "2026-01-01T00:00:00Z"}'
+        output, _ = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0
+    assert stopped.exists()
+    assert b'"terminate"' in output
+
+
+def contents(**hosts: str) -> dict[str, str]:
+    """What `deploy/ec2/secrets.py` writes."""
+    spec = spec_from_file_location("ec2_secrets", EC2 / "secrets.py")
+    assert spec
+    assert spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    made: dict[str, str] = module.contents(
+        secret_key="k" * 64,
+        database=("pw1", hosts["database"]),
+        broker=("pw2", hosts["broker"]),
+        mail="console:",
+    )
+    return made
+
+
+def test_addresses_on_amazon_are_ones_that_the_settings_take() -> None:
+    files = contents(database="db.x.rds.amazonaws.com", broker="master.x.cache.amazonaws.com")
+    database = addresses.database(files["database_url"])
+    assert database["PASSWORD"] == "pw1"
+    assert database["OPTIONS"]["sslmode"] == "require"
+    url, _ = addresses.redis(files["redis_url"])
+    assert url.startswith("rediss://:pw2@master.x.cache.amazonaws.com:6379/0")
+    assert "ssl_cert_reqs=required" in url
+    assert addresses.email(files["email_url"])
+
+
+def test_containers_beside_us_are_reached_without_tls() -> None:
+    files = contents(database="postgres", broker="redis")
+    assert "sslmode" not in files["database_url"]
+    assert files["redis_url"] == "redis://:pw2@redis:6379/0"
+    assert files["redis.conf"] == "requirepass pw2"
+
+
+def test_a_machine_on_amazon_has_every_file_that_compose_mounts() -> None:
+    compose: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    assert set(contents(database="d", broker="b")) == set(compose["secrets"])
+
+
+def test_every_service_of_amazons_machines_logs_there() -> None:
+    compose: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    over: dict[str, Any] = yaml.safe_load((EC2 / "compose.yml").read_text())
+    local = {"seaweedfs", "bucket"}  # Amazon's own S3 stands for them
+    assert set(over["services"]) == set(compose["services"]) - local
+    assert {each["logging"]["driver"] for each in over["services"].values()} == {"awslogs"}
