@@ -154,6 +154,8 @@ class RunForm(forms.Form):
         cleaned: dict[str, Any] = super().clean() or {}
         if not any(name in self.errors for names in self.groups.values() for name in names):
             values = {name: cleaned[name] for names in self.groups.values() for name in names}
+            if values["decay_steps"] == self.start.decay_steps:  # untouched: it keeps its share of the run
+                values["decay_steps"] = self.start.decay_steps * values["steps"] // self.start.steps
             try:
                 self.config = TrainConfig.from_dict({**self.start.to_dict(), **values})
             except ConfigError as error:

@@ -15,7 +15,7 @@ from tests.support.waiting import wait_until
 from tests.training.live_runs import bring, checkpoints, child, notes, query, row, start
 
 EVERY = 40  # steps between two checkpoints
-STEPS = 6 * EVERY
+STEPS = 20 * EVERY  # enough to be at work whenever it is killed
 
 
 @pytest.fixture

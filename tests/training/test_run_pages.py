@@ -100,6 +100,15 @@ def test_nonsense_is_said_beside_the_setting(
     assert not TrainingRun.objects.exists()
 
 
+def test_a_shorter_run_decays_for_the_same_share(clients: Clients, pictures: DatasetVersion) -> None:
+    form = clients["carol"].get("/training/runs/new/").context["form"]
+    values = sent(form, name="Mine", dataset_version=str(pictures.pk), steps="200", checkpoint_every="50")
+    assert clients["carol"].post("/training/runs/new/", values).status_code == 302
+    config = TrainingRun.objects.get().settings
+    assert config == preset("draft", steps=200, checkpoint_every=50)
+    assert config.decay_steps == 80
+
+
 def test_without_a_dataset_there_is_nothing_to_train_on(clients: Clients, carol: User) -> None:
     assert "Bring a dataset first" in text_of(clients["carol"].get("/training/runs/new/"))
 
