@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from training_jobs.api import datasets, runs, sweeps, uploads
+from training_jobs.api import checkpoints, datasets, runs, sweeps, uploads
 
 app_name = "training-api"
 
@@ -13,6 +13,34 @@ DATASET = "datasets/<uuid:dataset_id>/"
 VERSION = f"{DATASET}versions/<int:number>/"
 RUN = "training-runs/<uuid:run_id>/"
 SWEEP = "sweeps/<uuid:sweep_id>/"
+
+CHECKPOINT = "checkpoints/<uuid:checkpoint_id>/"
+EVALUATION = "evaluations/<uuid:evaluation_id>/"
+PUBLICATION = "publications/<uuid:publication_id>/"
+
+checkpoint_patterns = [
+    path("checkpoints/", checkpoints.CheckpointsView.as_view(), name="checkpoints"),
+    path(CHECKPOINT, checkpoints.CheckpointView.as_view(), name="checkpoint"),
+    path(
+        f"{CHECKPOINT}evaluations/",
+        checkpoints.CheckpointEvaluationsView.as_view(),
+        name="checkpoint-evaluate",
+    ),
+    path(
+        f"{CHECKPOINT}publications/",
+        checkpoints.CheckpointPublicationsView.as_view(),
+        name="checkpoint-publish",
+    ),
+    path("evaluations/", checkpoints.EvaluationsView.as_view(), name="evaluations"),
+    path(EVALUATION, checkpoints.EvaluationView.as_view(), name="evaluation"),
+    path(f"{EVALUATION}cancel/", checkpoints.EvaluationCancelView.as_view(), name="evaluation-cancel"),
+    path(f"{EVALUATION}retry/", checkpoints.EvaluationRetryView.as_view(), name="evaluation-retry"),
+    path("publications/", checkpoints.PublicationsView.as_view(), name="publications"),
+    path(PUBLICATION, checkpoints.PublicationView.as_view(), name="publication"),
+    path(f"{PUBLICATION}offer/", checkpoints.PublicationOfferView.as_view(), name="publication-offer"),
+    path(f"{PUBLICATION}cancel/", checkpoints.PublicationCancelView.as_view(), name="publication-cancel"),
+    path(f"{PUBLICATION}retry/", checkpoints.PublicationRetryView.as_view(), name="publication-retry"),
+]
 
 urlpatterns = [
     path("uploads/", uploads.UploadsView.as_view(), name="uploads"),
@@ -36,4 +64,5 @@ urlpatterns = [
     path(SWEEP, sweeps.SweepView.as_view(), name="sweep"),
     path(f"{SWEEP}trials/", sweeps.TrialsView.as_view(), name="sweep-trials"),
     path(f"{SWEEP}<slug:action>/", sweeps.SweepActionView.as_view(), name="sweep-act"),
+    *checkpoint_patterns,
 ]

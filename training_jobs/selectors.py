@@ -130,6 +130,13 @@ def checkpoint_visible(*, user: Person, checkpoint_id: uuid.UUID) -> Checkpoint:
     return Checkpoint.objects.select_related("run__dataset_version__dataset").get(pk=checkpoint_id)
 
 
+def checkpoints_all(user: Person) -> QuerySet[Checkpoint]:
+    """Every checkpoint, those of the newest run first; none for anybody but staff."""
+    if not may_train(user):
+        return Checkpoint.objects.none()
+    return Checkpoint.objects.select_related("run").order_by("-run__created_at", "run", "step")
+
+
 def checkpoints_visible(*, user: Person, checkpoint_ids: Sequence[uuid.UUID]) -> list[Checkpoint]:
     """Several, in the order of their ids; those that are not there (any more) are left out."""
     if not may_train(user):
