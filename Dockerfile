@@ -54,6 +54,9 @@ RUN /opt/uv/bin/uv pip install --require-hashes -r train-gpu.lock \
 FROM web-packages AS code
 WORKDIR /app
 COPY . .
+# the project's own metadata, for the version that pages and logs show
+RUN /opt/uv/bin/uv pip install --quiet --offline --no-deps --target /build/own . \
+    && mv /build/own/mapgan-*.dist-info . && rm -r /build/own pyproject.toml README.md
 RUN rm -r requirements && mv generators /build/ \
     && MAPGAN_ENV=local MAPGAN_VAR_DIR=/build/var MAPGAN_STATIC_DIR=/build/static python manage.py collectstatic --noinput --verbosity 0 \
     && python -m compileall -q . \
@@ -66,9 +69,12 @@ RUN groupadd --system --gid 10001 mapgan \
     && install -d -o mapgan -g mapgan -m 0700 /var/lib/mapgan
 WORKDIR /app
 COPY --from=code /app/ ./
+# what the page of workers shows beside the version: the release workflow gives the tag
+ARG BUILD
 ENV HOME=/tmp \
     HOST=0.0.0.0 \
     KERAS_HOME=/tmp/keras \
+    MAPGAN_BUILD=$BUILD \
     MAPGAN_ENV=production \
     MAPGAN_ENV_FILE= \
     MAPGAN_VAR_DIR=/var/lib/mapgan \
