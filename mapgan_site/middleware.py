@@ -8,6 +8,7 @@ from http import HTTPStatus
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
+from django.urls import Resolver404, resolve
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 
 
@@ -16,7 +17,8 @@ class BodySizeMiddleware:
 
     The CSRF check parses the body of every POST, so without this an upload that will be refused anyway
     would first be written to the disk, for strangers too. gunicorn never reads past a declared length.
-    A chunked body declares none; it would reach Django as an empty one, and 411 says so.
+    A chunked body declares none; it would reach Django as an empty one, and 411 says so. A view with a
+    ``body_limit`` says itself how much it takes, of whom.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -27,14 +29,35 @@ class BodySizeMiddleware:
         """Pass on, or refuse."""
         if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
             return _refuse(request, 411, "Send the body with a Content-Length.")
-        try:
-            length = int(request.META.get("CONTENT_LENGTH") or 0)
-        except ValueError:
-            length = 0  # Django reads it the same way
-        if length > settings.REQUEST_MAX_BYTES:
+        if _length(request) > settings.REQUEST_MAX_BYTES and not _decides_itself(request):
             megabytes = settings.TRANSLATION_MAX_BYTES // 1_000_000
             return _refuse(request, 413, f"This upload is too large: at most {megabytes} MB.")
         return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., object], *_: object
+    ) -> HttpResponse | None:
+        """Ask the view that decides itself: it knows who asks, and the CSRF check has not read the body."""
+        limit = getattr(view, "body_limit", None)
+        if limit is not None and _length(request) > (most := max(limit(request), settings.REQUEST_MAX_BYTES)):
+            return _refuse(request, 413, f"This upload is too large: at most {most // 1_000_000} MB.")
+        return None
+
+
+def _length(request: HttpRequest) -> int:
+    """Bytes of the body, as it is declared."""
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0  # Django reads it the same way
+
+
+def _decides_itself(request: HttpRequest) -> bool:
+    """Whether the address's view has a limit of its own."""
+    try:
+        return hasattr(resolve(request.path_info).func, "body_limit")
+    except Resolver404:
+        return False
 
 
 def _refuse(request: HttpRequest, status: int, message: str) -> HttpResponse:

@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import UploadedFile
 
 from accounts.models import User
 from training_jobs.models import Dataset, DatasetVersion, Side, SplitKind, Upload
-from training_jobs.selectors import upload_owned, versions_ready
+from training_jobs.selectors import upload_is_taken, upload_owned, versions_ready
 from training_jobs.services import (
     About,
     DatasetRefused,
@@ -136,7 +136,7 @@ class SourceForm(forms.Form):
             choices = " or ".join(["an archive", *others])
             only = ", only one of them" if sent or named or elsewhere else ""
             self.add_error("archive", f"Choose {choices}{only}.")
-        elif not elsewhere:
+        if sent or named:
             cleaned["upload"] = self._upload(sent, named)
         return cleaned
 
@@ -156,6 +156,12 @@ class SourceForm(forms.Form):
                 seed=_number(values["split_seed"], 0),
             ),
         )
+
+    @property
+    def kept_upload(self) -> Upload | None:
+        """A whole upload that came with a form that was refused: it need not be sent again."""
+        upload: Upload | None = getattr(self, "cleaned_data", {}).get("upload")
+        return upload if upload is not None and upload.is_complete and not upload_is_taken(upload) else None
 
     def _upload(self, sent: UploadedFile[bytes] | None, named: str) -> Upload | None:
         try:

@@ -217,6 +217,11 @@ def uploads_waiting(*, user: Person) -> QuerySet[Upload]:
     return Upload.objects.filter(owner_id=user.pk).exclude(pk__in=taken)
 
 
+def upload_is_taken(upload: Upload) -> bool:
+    """Whether a version was made of it."""
+    return DatasetVersion.objects.filter(upload=upload).exists()
+
+
 def uploads_in_use() -> QuerySet[DatasetVersion, uuid.UUID | None]:
     """Ids of the uploads that a version still has to read."""
     waiting = DatasetVersion.objects.filter(upload__isnull=False)

@@ -1,16 +1,20 @@
 /*
- * The archive of a dataset on its way: FilePond sends it in chunks, and after an interruption goes on where the server
- * says. The form waits for it. Without this script the form sends the file itself, up to the site's ordinary limit.
+ * The archive of a dataset on its way: FilePond shows it, `chunks.js` sends it, the form waits for it. Without this
+ * script the form sends the file itself.
  */
+import { discard, sendFile } from "./chunks.js";
 import { announce } from "./interface.js";
-
-const RETRY_AFTER = [500, 1000, 3000, 5000, 10000, 20000, 30000]; // milliseconds
 
 const field = document.querySelector("[data-uploader]");
 if (field && window.FilePond) start(field, field.closest("form"));
 
-function token() {
-  return document.cookie.match(/(?:^|;\s*)csrftoken=([^;]+)/)?.[1] ?? "";
+/** An upload that came with an earlier try of the form: shown as one that is here. */
+function keptBy(field) {
+  const kept = field.querySelector("[data-kept]");
+  if (!kept) return [];
+  const { id, name, size } = kept.dataset;
+  kept.remove();
+  return [{ source: id, options: { type: "limbo", file: { name, size: Number(size) } } }];
 }
 
 function start(field, form) {
@@ -28,51 +32,43 @@ function start(field, form) {
     send.disabled = waiting;
     send.textContent = waiting ? "Waiting for the upload…" : words;
   };
-  const secret = () => ({ "X-CSRFToken": token() });
+  const gigabytes = (bytes) => `${Number((bytes / 1e9).toFixed(2))} GB`;
+
+  const process = (_name, file, _metadata, load, error, progress, abort) => {
+    const stopper = new AbortController();
+    const onProgress = (sent) => progress(true, sent, file.size);
+    const onResume = (offset) => announce(`${file.name} goes on at ${Math.floor((100 * offset) / file.size)} per cent.`);
+    sendFile(file, { begin, chunkBytes: Number(chunkBytes), signal: stopper.signal, onProgress, onResume }).then(load, (reason) => {
+      if (reason.name !== "AbortError") error(reason.message);
+    });
+    return {
+      abort: () => {
+        stopper.abort();
+        abort();
+      },
+    };
+  };
 
   window.FilePond.create(field.querySelector("input[type=file]"), {
     credits: false,
-    chunkUploads: true,
-    chunkForce: true,
-    chunkSize: Number(chunkBytes),
-    chunkRetryDelays: RETRY_AFTER,
+    files: keptBy(field),
     labelIdle: 'Drop an archive here or <span class="filepond--label-action" tabindex="0">choose a file</span>',
     labelFileProcessing: "Sending",
     labelFileProcessingComplete: "Sent",
     labelFileProcessingError: (error) => error.body || "It could not be sent",
-    server: {
-      process: {
-        url: begin,
-        method: "POST",
-        headers: (file) => ({
-          ...secret(),
-          ...(file?.name ? { "Upload-Name": encodeURIComponent(file.name), "Upload-Length": file.size } : {}),
-        }),
-        onerror: (text) => text,
-      },
-      patch: {
-        url: begin,
-        headers: (chunk) => ({
-          ...secret(),
-          "Content-Type": "application/offset+octet-stream",
-          "Upload-Offset": chunk.offset,
-          "Upload-Length": chunk.file.size,
-        }),
-        onerror: (text) => text,
-      },
-      revert: (id, load, error) => {
-        fetch(`${begin}${id}/`, { method: "DELETE", headers: secret() }).then(load, () => error("It could not be removed."));
-      },
-    },
+    server: { process, revert: (id, load, error) => discard(begin, id).then(load, () => error("It could not be removed.")) },
     beforeAddFile: ({ file }) => {
       const tooLarge = file.size > Number(maxBytes);
-      show(tooLarge ? `This file has ${(file.size / 1e9).toFixed(2)} GB; at most ${maxBytes / 1e9} GB are accepted.` : "");
+      show(tooLarge ? `This file has ${gigabytes(file.size)}; at most ${gigabytes(maxBytes)} are accepted.` : "");
       return !tooLarge;
     },
-    onaddfilestart: () => wait(true),
+    onaddfilestart: (item) => {
+      if (item.origin === window.FilePond.FileOrigin.INPUT) wait(true);
+    },
     onprocessfile: (error, item) => {
       wait(false);
-      show(error ? `${item.filename} could not be sent: ${error.body || "no answer from the server"}. Press the arrow to go on where it stopped.` : "");
+      const why = error && (error.body || "no answer from the server");
+      show(error ? `${item.filename} could not be sent: ${why} Press the arrow to go on where it stopped.` : "");
       if (!error) announce(`${item.filename} is here.`);
     },
     onprocessfileabort: () => wait(false),

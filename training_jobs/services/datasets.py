@@ -14,7 +14,7 @@ from accounts.models import User
 from jobs.models import JobState
 from jobs.services import job_cancel, job_enqueue, job_retry
 from training_jobs.models import Dataset, DatasetSource, DatasetVersion, Side, SplitKind, Upload
-from training_jobs.selectors import versions_users
+from training_jobs.selectors import upload_is_taken, versions_users
 from training_jobs.services.sources import DatasetRefused, allowed_folder, allowed_s3
 from translator.storage import remove
 
@@ -225,5 +225,5 @@ def _check_upload(upload: Upload, by: User) -> None:
         raise DatasetRefused("This upload is not yours.", field="upload")
     if not upload.is_complete:
         raise DatasetRefused("The upload is not complete yet.", field="upload")
-    if DatasetVersion.objects.filter(upload=upload).exists():
+    if upload_is_taken(upload):
         raise DatasetRefused("This upload is a dataset already.", field="upload")

@@ -36,7 +36,7 @@ from training_jobs.services import (
     version_retry,
 )
 from training_jobs.services.uploads import chunk_bytes
-from training_jobs.views.common import staff_of, staff_only
+from training_jobs.views.common import staff_of, staff_only, whole_archives
 from translator.downloads import object_response
 from translator.services import ObjectMissing
 from translator.storage import read
@@ -53,6 +53,7 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(request, "training/datasets.html", {"datasets": datasets_visible(request.user)})
 
 
+@whole_archives
 @staff_only
 @require_http_methods(["GET", "HEAD", "POST"])
 @storage_errors
@@ -123,6 +124,7 @@ def report(request: HttpRequest, version_id: uuid.UUID) -> HttpResponseBase:
     return object_response(request, version.report, content_type="application/json", filename=name)
 
 
+@whole_archives
 @staff_only
 @require_http_methods(["GET", "HEAD", "POST"])
 @storage_errors

@@ -2,7 +2,7 @@
 
 ``POST`` announces a file (``Upload-Name``, ``Upload-Length``) and answers its id as plain text. ``PATCH``
 brings the bytes from ``Upload-Offset`` on. ``HEAD`` tells in ``Upload-Offset`` where to go on after an
-interruption. ``DELETE`` gives it up.
+interruption, and in ``Upload-Taken`` that a dataset has it already. ``DELETE`` gives it up.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from training_jobs.models import Upload
-from training_jobs.selectors import upload_owned
+from training_jobs.selectors import upload_is_taken, upload_owned
 from training_jobs.services import UploadConflict, UploadRefused, upload_append, upload_begin, upload_discard
 from training_jobs.services.uploads import CHUNK_LIMIT
 from training_jobs.views.common import staff_of, staff_only
@@ -54,7 +54,10 @@ def upload(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponse:
     if request.method == "PATCH":
         return _append(request, row)
     if request.method == "HEAD":
-        return _told(row, 200)
+        response = _told(row, 200)
+        if upload_is_taken(row):
+            response["Upload-Taken"] = "true"
+        return response
     if request.method == "DELETE":
         upload_discard(upload=row)
         return HttpResponse(status=204)
