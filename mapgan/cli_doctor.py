@@ -101,7 +101,7 @@ def doctor(
             said = _split(report, split_folder, val=fraction, test=test_fraction, seed=seed)
     except (DatasetError, OSError) as error:
         if as_events:
-            _tell("failed", reason=str(error))
+            _tell("failed", reason=str(error), code=getattr(error.__cause__, "code", ""))
             sys.exit(EXIT_UNUSABLE)
         wrong_use = isinstance(error, DatasetError) and not isinstance(error, _NoSplitError)
         raise (click.UsageError if wrong_use else click.ClickException)(str(error)) from error

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 
+from mapgan.datasets import DatasetError
 from mapgan.doctor import alignment, copies, files, ground, halves
 from mapgan.doctor.files import Sample
 from mapgan.doctor.listing import Entry, Listing, list_entries
+from mapgan.doctor.reducing import Pictures
 from mapgan.doctor.report import SEVERITIES, Finding, Report
+
+MOST_TILES: Final = 20_000
+"""Comparing all of them with all takes more than an hour, and 140 kB of memory each."""
+FREE_PIXELS: Final = 10**9
+"""Pixels of all pictures below which it does not matter how small their files are."""
+MAX_PIXELS_A_BYTE: Final = 100
+"""Pixels to a byte of their files, on average; drawn maps have some tens, photographs less than ten."""
 
 Progress: TypeAlias = Callable[[str, float], None]
 """Called with what is being done and the share of it that is, 0 to 1, from any thread."""
@@ -32,9 +42,15 @@ def examine(root: Path, *, a_side: str = "left", progress: Progress = silent) ->
         progress: is told how far it is.
 
     Raises:
-        mapgan.datasets.DatasetError: no such folder, one that cannot be read, or no picture in it.
+        mapgan.datasets.DatasetError: no such folder, one that cannot be read, or no picture in it; more
+            than :data:`MOST_TILES`, or pictures that are larger than their files make believable.
     """
     listing = list_entries(root, a_side)
+    if len(listing.entries) > MOST_TILES:
+        raise DatasetError(
+            f"there are {len(listing.entries):,} pictures; at most {MOST_TILES:,} are compared with each "
+            "other: split the data set"
+        )
     surface = alignment.MeanSurface()
     samples, findings = _read(listing.entries, surface, lambda share: progress("reading", share))
     findings = listing.findings + findings
@@ -102,11 +118,14 @@ def _read(
 ) -> tuple[list[Sample], list[Finding]]:
     """All that can be read, on all cores, in the order of ``entries``."""
     done = 0
+    weight = _Weight()
     wanted = set(np.linspace(0, len(entries) - 1, alignment.SET_PAIRS).astype(int).tolist())
 
     def read(at: int) -> tuple[Sample | None, list[Finding]]:
         nonlocal done
         result, findings = files.read_sample(entries[at])
+        if result is not None:
+            weight.add(entries[at], result[1])
         if result is not None and len(result[1]) == 2 and at in wanted:
             surface.add(*result[1])
         done += 1  # only the progress reads it
@@ -116,6 +135,30 @@ def _read(
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(pool.map(read, range(len(entries))))
     return [sample for sample, _ in results if sample], [item for _, found in results for item in found]
+
+
+class _Weight:
+    """Pixels against bytes of what was read; a small file of a vast picture costs seconds to look at."""
+
+    def __init__(self) -> None:
+        self._pixels = self._bytes = 0
+        self._lock = threading.Lock()
+
+    def add(self, entry: Entry, halves: list[Pictures]) -> None:
+        """Count an entry.
+
+        Raises:
+            DatasetError: all so far are larger than their files make believable.
+        """
+        paths = [path for path in (entry.pair.a, entry.pair.b) if path]
+        with self._lock:
+            self._pixels += sum(half.shape[0] * half.shape[1] for half in halves)
+            self._bytes += sum(path.stat().st_size for path in paths)
+            if self._pixels > max(FREE_PIXELS, MAX_PIXELS_A_BYTE * self._bytes):
+                raise DatasetError(
+                    f"the pictures unpack to {self._pixels // 10**6:,} megapixels out of "
+                    f"{self._bytes / 1e6:.1f} MB, which photographs and maps do not; they are not examined"
+                )
 
 
 def _counted(listing: Listing, samples: list[Sample]) -> dict[str, int]:

@@ -138,12 +138,18 @@ def bring(staff: Page, guard: Guard, forty_pairs: dict[str, Any], tmp_path: Path
 
     expect(staff.get_by_role("heading", name="40 usable pairs")).to_be_visible(timeout=120_000)
     expect(staff.get_by_role("heading", level=1)).to_have_count(1)  # it took the place of what was there
-    sheet = staff.get_by_alt_text(re.compile("^Aerial pictures"))
-    expect(sheet).to_be_visible()
-    assert sheet.evaluate("it => it.naturalWidth") > 1000
+    pairs = staff.get_by_role("region", name="Some of the pairs")
+    expect(pairs.get_by_role("listitem")).to_have_count(40)
+    aerial, drawn = (pairs.get_by_role("img", name=re.compile(f", {half}$")) for half in "AB")
+    expect(aerial.first).to_be_visible()
     staff.get_by_role("button", name="B, map").click()
-    expect(staff.get_by_alt_text(re.compile("^Maps, half B"))).to_be_visible()
-    expect(sheet).to_be_hidden()
+    expect(drawn).to_have_count(40)
+    expect(aerial).to_have_count(0)
+    drawn.first.click()  # one pair alone
+    expect(aerial).to_have_count(1)
+    shown = aerial.locator("image").get_attribute("href")
+    assert shown is not None
+    assert staff.request.get(shown).headers["content-type"] == "image/webp"
 
 
 def test_what_is_no_archive_is_said_at_once(staff: Page, guard: Guard, tmp_path: Path) -> None:

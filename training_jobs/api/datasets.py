@@ -220,7 +220,7 @@ class VersionRetryView(StaffView):
         """Queue a failed or cancelled examination again (staff)."""
         version = _version(request, dataset_id, number)
         if not version_retry(version=version):
-            raise Conflict("Only a failed or cancelled examination can be tried again.")
+            raise Conflict("It cannot be tried again: it has not failed, or its upload is gone.")
         return self.shaped(_version(request, dataset_id, number), VersionDetailSerializer)
 
 

@@ -142,6 +142,11 @@ class DatasetVersion(Job):
         return f"{self.dataset} v{self.number}"
 
     @property
+    def has_source(self) -> bool:
+        """There still is something to examine: an upload that was refused is gone."""
+        return self.source != DatasetSource.UPLOAD or self.upload_id is not None
+
+    @property
     def storage_keys(self) -> list[str]:
         """Every stored object this row refers to."""
         keys = [getattr(self, column) for column in self.KEY_COLUMNS]

@@ -183,8 +183,8 @@ def version_cancel(*, version: DatasetVersion) -> bool:
 
 
 def version_retry(*, version: DatasetVersion) -> bool:
-    """Examine a failed or cancelled one again. False in any other state."""
-    return job_retry(job=version)
+    """Examine a failed or cancelled one again. False in any other state, or when its upload is gone."""
+    return version.has_source and job_retry(job=version)
 
 
 def _set_source(row: DatasetVersion, source: Source, by: User) -> None:

@@ -207,7 +207,7 @@ def retry(request: HttpRequest, version_id: uuid.UUID) -> HttpResponse:
     """Examine it again."""
     version = _version(request, version_id)
     if not version_retry(version=version):
-        messages.info(request, "Only a failed or cancelled examination can be tried again.")
+        messages.info(request, "It cannot be tried again: it has not failed, or its upload is gone.")
     return redirect(_address(version))
 
 

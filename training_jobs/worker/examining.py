@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from jobs.errors import JobFailed
+from jobs.models import JobState
 from jobs.runner import Attempt, Done
 from training_jobs.models import DatasetVersion, SplitKind
 from training_jobs.objects import FileStash, sha256_of, version_key
@@ -23,6 +24,7 @@ BROUGHT, EXAMINED, DRAWN = 0.25, 0.75, 0.9
 SHEET_CELL, SHEET_COUNT, PROBLEM_COUNT = 160, 48, 240  # pixels, tiles, tiles
 LOG_NAME, REPORT_NAME, SPLIT_NAME = "log.txt", "report.json", "split.json"
 SOME: Final = 3  # findings in one message
+HOPELESS: Final = frozenset({"unusable", "unpaired"})  # another look would find the same
 UNTRAINABLE: Final = frozenset({"unpaired", "name_twice"})
 """Errors of names, which make `mapgan train` refuse the whole set; single broken pictures are left out."""
 
@@ -60,8 +62,11 @@ def _ask_doctor(job: DatasetVersion, archive: Path, folder: Path, attempt: Attem
         arguments += ["--test-fraction", str(job.split_test_share), "--seed", str(job.split_seed)]
     end, reason = run_library(arguments, folder / LOG_NAME, attempt, first=BROUGHT, last=EXAMINED)
     if not path.is_file():
+        if not reason:
+            message = "The pictures could not be examined: the doctor ended with an error."
+            raise JobFailed("doctor_failed", message, details=end.tail)
         reason = reason.replace(f"{archive}: ", "").replace(str(archive), job.location)
-        raise JobFailed("unusable", reason or "These pictures cannot be examined.", details=end.tail)
+        raise JobFailed("unusable", _sentence(reason), details=end.tail)
     report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     refuse_untrainable(report)
     if grouped:
@@ -90,6 +95,12 @@ def refuse_untrainable(report: dict[str, Any]) -> None:
         raise JobFailed("unusable", f"None of the pictures can be used: {_some(errors)}.")
     if not (report["pairs"].get("train") or report["pairs"].get("")):
         raise JobFailed("unusable", "There are no usable pictures in train/ to learn from.")
+
+
+def _sentence(reason: str) -> str:
+    """The library's reason as a sentence."""
+    first = reason.split(maxsplit=1)[0]
+    return f"{reason[:1].upper() if first.isalpha() else reason[:1]}{reason[1:].rstrip('.')}."
 
 
 def _some(messages: list[str]) -> str:
@@ -161,9 +172,12 @@ def _store(
 
 
 def tidy(job_id: str) -> None:
-    """After a version is examined: its upload's chunks are copies now."""
+    """After a version is examined: its upload's chunks are copies now, or of no use to anybody."""
     version = DatasetVersion.objects.select_related("upload").filter(pk=job_id).first()
-    if version is not None and version.upload is not None and version.archive:
+    if version is None or version.upload is None:
+        return
+    refused = version.state == JobState.FAILED and version.error_code in HOPELESS
+    if version.archive or refused:
         upload_discard(upload=version.upload)
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 
 from jobs.child import ChildEnd, run_child
 from jobs.errors import JobFailed
 from jobs.runner import Attempt
+
+DISK: Final = "disk"  # of mapgan.archives.ArchiveError
+NO_ROOM: Final = "The worker's disk is full or cannot be written. Tell the operator of this site."
 
 
 def command(*arguments: str) -> list[str]:
@@ -39,21 +42,23 @@ def run_library(
         Its end, and the reason when it gave one.
 
     Raises:
-        JobFailed: it was killed from outside, most often for want of memory.
+        JobFailed: it was killed from outside, most often for want of memory; or the disk is full.
     """
-    reason = ""
+    reason = code = ""
 
     def listen(event: dict[str, Any]) -> None:
-        nonlocal reason
+        nonlocal reason, code
         if event.get("event") == "progress":
             share = float(event.get("share", 0.0))
             attempt.report(first + (last - first) * share, event.get("stage"))
         elif event.get("event") == "failed":
-            reason = str(event.get("reason", ""))
+            reason, code = str(event.get("reason", "")), str(event.get("code", ""))
 
     own = environment(log.parent)
     end = run_child(command(*arguments), attempt=attempt, listen=listen, log=log, environment=own)
     if end.killed:
         message = "The worker ran out of memory, or its work was killed."
         raise JobFailed("out_of_memory", message, details=end.tail)
+    if code == DISK:
+        raise JobFailed("no_room", NO_ROOM, details=reason)
     return end, reason
