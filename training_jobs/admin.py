@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.http import HttpRequest
 
-from training_jobs.models import Dataset, DatasetVersion, Upload
+from training_jobs.models import Dataset, DatasetVersion, Sweep, SweepNote, Trial, Upload
 
 
 class ReadOnlyAdmin:
@@ -60,3 +60,38 @@ class UploadAdmin(ReadOnlyAdmin, admin.ModelAdmin[Upload]):
     list_display = ("filename", "owner", "size", "received", "touched_at")
     search_fields = ("filename", "owner__username")
     list_select_related = ("owner",)
+
+
+@admin.register(Sweep)
+class SweepAdmin(ReadOnlyAdmin, admin.ModelAdmin[Sweep]):
+    """Searches for better settings."""
+
+    list_display = (
+        "name", "state", "method", "pruner", "size", "concurrency", "dataset_version", "created_by",
+        "created_at", "finished_at",
+    )  # fmt: skip
+    list_filter = ("state", "method", "pruner")
+    search_fields = ("name", "dataset_version__dataset__name", "problem")
+    list_select_related = ("dataset_version__dataset", "created_by")
+    date_hierarchy = "created_at"
+
+
+@admin.register(Trial)
+class TrialAdmin(ReadOnlyAdmin, admin.ModelAdmin[Trial]):
+    """What sweeps tried."""
+
+    list_display = ("sweep", "number", "values", "run", "pruned_step", "refusal", "held", "again")
+    list_filter = ("held", "again", "sweep__state")
+    search_fields = ("sweep__name", "run__name", "refusal")
+    list_select_related = ("sweep", "run")
+
+
+@admin.register(SweepNote)
+class SweepNoteAdmin(ReadOnlyAdmin, admin.ModelAdmin[SweepNote]):
+    """Who did what to a sweep, and what it did by itself."""
+
+    list_display = ("at", "sweep", "kind", "by", "message")
+    list_filter = ("kind",)
+    search_fields = ("sweep__name", "message", "by__username")
+    list_select_related = ("sweep", "by")
+    date_hierarchy = "at"

@@ -166,7 +166,7 @@ def test_a_sweep_is_begun_followed_and_ended(carols: APIClient, pictures: Datase
         sweeps_advance()
     found = carols.get(own).json()
     assert (found["status"], found["ended"], found["failed"]) == ("finished", 3, 0)
-    trials = carols.get(f"{own}trials/").json()
+    trials = carols.get(f"{own}trials/").json()["results"]
     assert [(each["number"], each["place"]) for each in trials] == [(2, 1), (3, 2), (1, 3)]
     assert trials[0]["measures"]["palette_miou"] == 0.3
     assert trials[0]["best_step"] == 400

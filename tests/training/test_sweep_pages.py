@@ -285,3 +285,12 @@ def test_every_address_meets_all_four_people(clients: Clients, sweep: Sweep) -> 
     assert clients["carol"].get(f"{NEW}?like=x").status_code == 404
     sweep.refresh_from_db()
     assert sweep.is_running
+
+
+def test_the_administration_shows_sweeps(clients: Clients, carol: User, sweep: Sweep) -> None:
+    User.objects.filter(pk=carol.pk).update(is_superuser=True)
+    for model in ("sweep", "trial", "sweepnote"):
+        page = clients["carol"].get(f"/admin/training/{model}/", {"q": "Rates"})
+        assert page.status_code == 200
+        assert "Rates" in text_of(page)
+        assert clients["carol"].get(f"/admin/training/{model}/add/").status_code == 403

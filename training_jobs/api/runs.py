@@ -74,7 +74,7 @@ class RunsView(StaffView):
             cloned_from=values.get("clone"),
         )
         answer = self.shaped(run, RunDetailSerializer, status=201)
-        answer["Location"] = answer.data["url"]
+        answer["Location"] = str(answer.data["url"])
         return answer
 
 

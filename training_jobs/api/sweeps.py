@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any, cast
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -61,7 +63,7 @@ class SweepsView(StaffView):
             plan=form.plan(),
         )
         answer = self.shaped(sweep_visible(user=request.user, sweep_id=sweep.pk), SweepSerializer, status=201)
-        answer["Location"] = answer.data["url"]
+        answer["Location"] = str(answer.data["url"])
         return answer
 
 
@@ -127,10 +129,11 @@ class TrialsView(StaffView):
 
     @extend_schema(
         operation_id="sweep_trials",
-        responses={200: TrialSerializer(many=True), **problems(401, 404)},
+        responses={(200, JSON): TrialSerializer(many=True), **problems(401, 404)},
     )
     def get(self, request: Request, sweep_id: uuid.UUID) -> Response:
         """Read what a sweep tried, the best first by the rule for the best checkpoint (staff)."""
         sweep = sweep_visible(user=request.user, sweep_id=sweep_id)
-        rows = TrialSerializer(sweep_table(sweep), many=True, context={"request": request})
-        return Response(rows.data)
+        return self.paginated(
+            cast("QuerySet[Any]", sweep_table(sweep)), TrialSerializer
+        )  # a list does as well
