@@ -4,6 +4,8 @@ import os
 
 from celery import Celery
 
+from mapgan_site import logs  # noqa: F401 - before Celery would set up its own
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mapgan_site.settings")
 
 app = Celery("mapgan")

@@ -1,4 +1,7 @@
-"""/healthz: which parts are up. Cheap, quick, open to everybody, and silent about addresses and secrets."""
+"""/healthz: which parts are up. /readyz: whether this process may be sent requests.
+
+Cheap, quick, open to everybody, and silent about addresses and secrets.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 import redis
 from django.apps import apps
 from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -44,6 +48,39 @@ def healthz(request: HttpRequest) -> JsonResponse:
     else:
         status = "ok" if all(part["up"] for part in parts.values()) else "degraded"
     return JsonResponse({"status": status, "parts": parts}, status=503 if status == "down" else 200)
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 when pages can be served: the database answers and has every table. Other parts may be away."""
+    problem = _readiness.problem()
+    body = {"status": "not ready", "message": problem} if problem else {"status": "ready"}
+    return JsonResponse(body, status=503 if problem else 200)
+
+
+class _Readiness:
+    """Migrations are looked at until they are complete: this process's code does not change after that."""
+
+    def __init__(self) -> None:
+        self._migrated = False
+
+    def problem(self) -> str | None:
+        try:
+            if not self._migrated:
+                plan = MigrationExecutor(connection)
+                if plan.migration_plan(plan.loader.graph.leaf_nodes()):
+                    return "The database lacks tables of this version: run migrate."
+                self._migrated = True
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except (DatabaseError, OSError) as error:
+            logger.warning("readyz: the database does not answer: %s", error)
+            return "The database does not answer."
+        return None
+
+
+_readiness = _Readiness()
 
 
 def _part(problem: str | None, **more: Any) -> Part:

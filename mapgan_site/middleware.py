@@ -1,4 +1,4 @@
-"""Around every request: no body that is too large, no private page in a cache."""
+"""Around every request: machines first, no body that is too large, no private page in a cache."""
 
 from __future__ import annotations
 
@@ -10,6 +10,31 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
+
+from mapgan_site import health
+from mapgan_site.operations import machines
+
+
+class MachinesMiddleware:
+    """Answers probes and Prometheus before anything else looks at the request.
+
+    They ask under the machine's address, which is no name of the site, and in plain HTTP. What needs a
+    person signed in goes on to the views.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        """Middleware as Django makes it."""
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer a machine, or pass on."""
+        if request.path_info == "/healthz":
+            return health.healthz(request)
+        if request.path_info == "/readyz":
+            return health.readyz(request)
+        if request.path_info == "/metrics" and machines.is_known_machine(request):
+            return machines.metrics(request)
+        return self.get_response(request)
 
 
 class BodySizeMiddleware:

@@ -12,6 +12,7 @@ from mapgan_site import addresses
 
 S3_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+LOG_FORMATS = ("text", "json")
 
 
 def content_security_policy() -> dict[str, Any]:
@@ -259,15 +260,17 @@ SPECTACULAR: dict[str, Any] = {
 }
 
 
-def logging(level: str) -> dict[str, Any]:
-    """One readable line an event on stderr; errors of requests come with their traceback."""
+def logging(level: str, log_format: str) -> dict[str, Any]:
+    """One line an event on stderr, as text or JSON; errors of requests come with their traceback."""
+    formatter = {"text": "TextFormatter", "json": "LineFormatter"}[log_format]
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {
-            "line": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"},
+        "formatters": {"line": {"()": f"mapgan_site.logs.{formatter}"}},
+        "filters": {"context": {"()": "mapgan_site.logs.ContextFilter"}},
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["context"]}
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},

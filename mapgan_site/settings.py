@@ -49,7 +49,6 @@ if TRUSTED_PROXIES:  # without a proxy of ours, anybody can send these headers
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXIES
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # load balancers ask in plain HTTP
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = env.integer("MAPGAN_HSTS_SECONDS", 31_536_000) * HTTPS
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = bool(SECURE_HSTS_SECONDS)
@@ -85,6 +84,8 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
 ]
 MIDDLEWARE = [
+    "mapgan_site.logs.RequestIdMiddleware",
+    "mapgan_site.middleware.MachinesMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -272,7 +273,18 @@ SPECTACULAR_SETTINGS = policies.SPECTACULAR
 
 # --- Logging ---------------------------------------------------------------------------------------------
 
-LOGGING = policies.logging(env.choice("MAPGAN_LOG_LEVEL", policies.LOG_LEVELS, default="INFO"))
+LOG_FORMAT = env.choice("MAPGAN_LOG_FORMAT", policies.LOG_FORMATS, default="text")
+LOGGING = policies.logging(
+    env.choice("MAPGAN_LOG_LEVEL", policies.LOG_LEVELS, default="INFO"), log_format=LOG_FORMAT
+)
+ACCESS_LOG = env.boolean("MAPGAN_ACCESS_LOG", default=True)
+
+# --- Figures for Prometheus: with neither, /metrics is for staff alone -----------------------------------
+
+METRICS_TOKEN = env.secret("MAPGAN_METRICS_TOKEN")
+METRICS_NETWORKS = addresses.networks(
+    env.listing("MAPGAN_METRICS_NETWORKS"), variable="MAPGAN_METRICS_NETWORKS"
+)
 
 # Read by scripts/run.py and process.py, which start the processes; named here so that every process knows the
 # variables.

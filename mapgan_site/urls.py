@@ -8,7 +8,8 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from mapgan_site.health import healthz
+from mapgan_site.health import healthz, readyz
+from mapgan_site.operations.machines import metrics
 
 # The admin's own sign-in form would pass by allauth's rate limits (and later its second factor).
 admin.autodiscover()
@@ -21,6 +22,8 @@ api_docs = csp_update({"style-src": ["'unsafe-inline'"]})(_swagger)
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),

@@ -35,7 +35,7 @@ def web() -> None:
     sys.argv += ["--worker-class", "mapgan_site.gunicorn_worker.Worker"]
     sys.argv += ["--threads", str(settings.WEB_THREADS), "--timeout", "60", "--keep-alive", "5"]
     sys.argv += ["--graceful-timeout", str(settings.WEB_GRACE_SECONDS), "--no-control-socket"]
-    sys.argv += ["--error-logfile", "-"]
+    sys.argv += ["--error-logfile", "-", "--logger-class", "mapgan_site.gunicorn_logger.Logger"]
     WSGIApplication("%(prog)s [OPTIONS] [APP_MODULE]").run()
 
 

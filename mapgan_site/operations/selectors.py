@@ -28,6 +28,7 @@ QUEUE_WORDS = {
     "translate": "Translations",
     "data": "Datasets and publishing",
     "train": "Training",
+    "evaluate": "Measuring checkpoints",
 }
 PAUSES_SHOWN = 20
 
