@@ -14,6 +14,8 @@ from contextvars import ContextVar, Token
 from typing import Any
 
 from celery.signals import before_task_publish, setup_logging, task_postrun, task_prerun
+from django.core.signals import request_finished
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from pythonjsonlogger.json import JsonFormatter
 
@@ -21,7 +23,7 @@ HEADER = "X-Request-ID"
 ACCEPTED = re.compile(r"[A-Za-z0-9._:-]{1,64}")  # anything else could forge lines
 
 # Addresses that are keys: who reads the log must not be able to use them.
-SECRET_PATHS = re.compile(r"^(/accounts/(?:password/reset/key|confirm-email)/)[^/]+")
+SECRET_PATHS = re.compile(r"(/accounts/(?:password/reset/key|confirm-email)/)[^/\s]+")
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 job_id: ContextVar[str] = ContextVar("job_id", default="")
@@ -29,6 +31,10 @@ task_name: ContextVar[str] = ContextVar("task_name", default="")
 CONTEXT = {"request_id": request_id, "job_id": job_id, "task": task_name}
 
 _tokens: dict[str, list[tuple[ContextVar[str], Token[str]]]] = {}
+
+
+# Django hangs the request itself on its records; its text has the whole query.
+RESERVED = [*logging.makeLogRecord({}).__dict__, "message", "asctime", "context", "taskName", "request"]
 
 
 class ContextFilter(logging.Filter):
@@ -42,7 +48,9 @@ class ContextFilter(logging.Filter):
                 setattr(record, name, value)
         words = " ".join(f"{name.removesuffix('_id')}={value}" for name, value in known.items())
         record.context = f" [{words}]" if words else ""
-        if record.name.startswith("django.") and isinstance(record.args, tuple):  # "Not Found: %s"
+        if record.name.startswith(("django.", "gunicorn.")) and isinstance(
+            record.args, tuple
+        ):  # "Not Found: %s"
             hidden = (
                 SECRET_PATHS.sub(r"\1…", each) if isinstance(each, str) else each for each in record.args
             )
@@ -69,7 +77,7 @@ class LineFormatter(JsonFormatter):
             ["levelname", "name", "message"],
             rename_fields={"levelname": "level", "name": "logger"},
             timestamp=True,
-            reserved_attrs=[*logging.makeLogRecord({}).__dict__, "message", "asctime", "context", "taskName"],
+            reserved_attrs=RESERVED,
         )
 
 
@@ -94,13 +102,15 @@ class RequestIdMiddleware:
         """Take the id or make one, and say it."""
         given = request.headers.get(HEADER, "")
         own = given if ACCEPTED.fullmatch(given) else uuid.uuid4().hex
-        token = request_id.set(own)
-        try:
-            response = self.get_response(request)
-        finally:
-            request_id.reset(token)
+        request_id.set(own)  # until the answer is closed: Django logs its status after all middleware
+        response = self.get_response(request)
         response[HEADER] = own
         return response
+
+
+@receiver(request_finished)
+def _request_ends(**_: Any) -> None:
+    request_id.set("")
 
 
 @before_task_publish.connect(weak=False)

@@ -89,6 +89,7 @@ def test_addresses_that_are_keys_are_not_logged() -> None:
 def web(tmp_path: Path, **variables: str) -> Iterator[tuple[str, Path]]:
     """A web process as the images start it; its address and where its lines go."""
     port = free_ports(1)[0]
+    (tmp_path / "static").mkdir()
     environment = clean_environment(PORT=str(port), MAPGAN_VAR_DIR=str(tmp_path), **variables)
     path = tmp_path / "web.log"
     with path.open("wb") as log:
