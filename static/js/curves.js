@@ -72,6 +72,7 @@ export function startCurves(place, onStep) {
         each.plot.setScale("x", { min, max });
       });
     }
+    place.dataset.points = data.whole.steps.length;
     place.dataset.shown = `${Math.round(min)}-${Math.round(max)}`;
   }
 
@@ -149,7 +150,6 @@ export function startCurves(place, onStep) {
       plots.push({ plot, names, box, source: data.whole, rows: data.whole.steps.length, stale: false });
     }
     draw();
-    place.dataset.points = data.whole.steps.length;
     performance.mark("curves-drawn");
   }
 
