@@ -87,6 +87,7 @@ export function startCurves(place, onStep) {
     ctx.save();
     ctx.strokeStyle = ctx.fillStyle = colour("--warn");
     ctx.lineWidth = devicePixelRatio;
+    ctx.textAlign = "left";
     ctx.font = `${11 * devicePixelRatio}px sans-serif`;
     ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
     for (const { step, attempt } of data.whole.resumes) {
