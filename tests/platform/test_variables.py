@@ -109,11 +109,11 @@ def names_read(tree: ast.AST) -> Iterator[str]:
     """Names that a module takes from ``os.environ`` itself."""
     for node in ast.walk(tree):
         key: ast.expr | None = None
-        if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("environ"):
+        if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "os.environ":
             key = node.slice if isinstance(node.ctx, ast.Load) else None
         elif isinstance(node, ast.Call) and node.args:
             called = ast.unparse(node.func)
-            if called.endswith(("environ.get", "environ.pop", "getenv")):
+            if called in ("os.environ.get", "os.environ.pop", "os.environ.setdefault", "os.getenv"):
                 key = node.args[0]
         if isinstance(key, ast.Constant) and isinstance(key.value, str):
             yield key.value
