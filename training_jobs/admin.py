@@ -6,9 +6,19 @@ from django.contrib import admin
 
 from training_jobs.admin_base import ReadOnlyAdmin
 from training_jobs.admin_datasets import DatasetAdmin, DatasetVersionAdmin, UploadAdmin, UploadChunkAdmin
+from training_jobs.admin_runs import (
+    CheckpointAdmin,
+    EvaluationAdmin,
+    PublicationAdmin,
+    TimeLapseAdmin,
+    TrainingRunAdmin,
+)
 from training_jobs.models import Sweep, SweepNote, Trial
 
-__all__ = ["DatasetAdmin", "DatasetVersionAdmin", "UploadAdmin", "UploadChunkAdmin"]
+__all__ = [
+    "CheckpointAdmin", "DatasetAdmin", "DatasetVersionAdmin", "EvaluationAdmin", "PublicationAdmin",
+    "TimeLapseAdmin", "TrainingRunAdmin", "UploadAdmin", "UploadChunkAdmin",
+]  # fmt: skip
 
 
 @admin.register(Sweep)

@@ -25,7 +25,8 @@ pytestmark = pytest.mark.slow
 
 SMALL: dict[str, Any] = {
     "generator": "resnet_6", "generator_width": 4, "discriminator_width": 4, "image_size": 64,
-    "load_size": 72, "steps": 6, "checkpoint_every": 3, "log_every": 1, "samples": 2, "evaluate_tiles": 2, "decay_steps": 0,
+    "load_size": 72, "steps": 6, "checkpoint_every": 3, "log_every": 1, "samples": 2, "evaluate_tiles": 2,
+    "decay_steps": 0,
     "validation_share": 0.2,
 }  # fmt: skip
 
