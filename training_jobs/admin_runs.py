@@ -1,4 +1,4 @@
-"""Runs, checkpoints and the jobs around them in the administration: to look at, and to help by the services."""
+"""Runs, checkpoints and the jobs around them in the administration: to look at, and to help."""
 
 from __future__ import annotations
 
