@@ -12,21 +12,11 @@ import os
 import resource
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from mapgan.config import TrainConfig
 from mapgan.engine.state import TrainState
-
-RUNTIME: Final = 700 * 2**20
-"""Of the process before the first step: Python, the framework and its compiler's work."""
-FLOAT: Final = 4
-PASSES: Final = {
-    # Passes through a generator and a discriminator whose layers are kept until their gradients are made.
-    "pix2pix": (1, 3),
-    "cyclegan": (6, 2),
-}
-WORK: Final = 2.0
-"""Kept outputs times this: their gradients, and what convolutions unfold while they work."""
+from mapgan.sizing import FLOAT, PASSES, RUNTIME, WORK
 
 
 def estimate(state: TrainState, config: TrainConfig, pictures: int) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 
 from mapgan.config import TrainConfig
+from mapgan.sizing import size_of
 from training_jobs.models import Method, TrainingRun
 from training_jobs.search import Value, configured, grid_point, random_point, shown
 from training_jobs.services.sweeps import Plan, plan_size
@@ -23,21 +24,21 @@ ALIKE = (
 
 @dataclass(frozen=True)
 class Estimate:
-    """What is known before a launch; None where no run like it has been here.
+    """What is known before a launch.
 
     Attributes:
         checkpoints: how many will be kept at the end.
-        seconds: of the whole run.
+        seconds: of the whole run; None where no run like it has been here.
         disk_bytes: of the kept checkpoints.
         memory_bytes: of the training process.
-        after: the run these figures come from.
+        after: the run these figures come from; without one they follow from the networks' shapes.
     """
 
     steps: int
     checkpoints: int
     seconds: float | None
-    disk_bytes: int | None
-    memory_bytes: int | None
+    disk_bytes: int
+    memory_bytes: int
     after: TrainingRun | None
 
 
@@ -52,20 +53,23 @@ def kept_checkpoints(config: TrainConfig) -> int:
     return min(written, kept)
 
 
-def estimate(config: TrainConfig, runs: QuerySet[TrainingRun]) -> Estimate:
-    """The cost of a run with this configuration, after the newest of ``runs`` that is like it."""
+def estimate(config: TrainConfig, runs: QuerySet[TrainingRun], *, pairs: int = 0) -> Estimate:
+    """The cost of a run with this configuration, after the newest of ``runs`` that is like it.
+
+    Args:
+        pairs: in the dataset; they are held in memory.
+    """
     checkpoints = kept_checkpoints(config)
-    like = _like(config, runs)
-    if like is None:
-        return Estimate(config.steps, checkpoints, None, None, None, None)
-    seconds = config.steps * config.batch_size / like.images_per_second if like.images_per_second else None
-    last = like.checkpoints.order_by("-step").first()
+    like, size = _like(config, runs), size_of(config)
+    last = like.checkpoints.order_by("-step").first() if like else None
+    pace = like.images_per_second if like else None
+    pictures = 3 * 2 * pairs * config.load_size**2
     return Estimate(
         steps=config.steps,
         checkpoints=checkpoints,
-        seconds=seconds,
-        disk_bytes=last.size_bytes * checkpoints if last else None,
-        memory_bytes=like.memory_bytes,
+        seconds=config.steps * config.batch_size / pace if pace else None,
+        disk_bytes=(last.size_bytes if last else size.variables) * checkpoints,
+        memory_bytes=(like.memory_bytes if like else None) or size.memory + pictures,
         after=like,
     )
 
@@ -80,7 +84,7 @@ class SweepEstimate:
         more: how many are not among them.
         learns: the later ones are chosen after the results of earlier ones.
         one: the cost of one of them, with the settings that all share.
-        steps, seconds, disk_bytes: of all together; None where it is not known.
+        steps, seconds, disk_bytes: of all together; None where the time is not known.
     """
 
     runs: int
@@ -90,7 +94,7 @@ class SweepEstimate:
     one: Estimate
     steps: int
     seconds: float | None
-    disk_bytes: int | None
+    disk_bytes: int
 
 
 def estimate_sweep(config: TrainConfig, plan: Plan, runs: QuerySet[TrainingRun]) -> SweepEstimate:
@@ -98,7 +102,7 @@ def estimate_sweep(config: TrainConfig, plan: Plan, runs: QuerySet[TrainingRun])
     size = plan_size(plan)
     points = list(_first_points(plan, min(size, SHOWN_POINTS)))
     each = [estimate(configured(config, point), runs) for point in points] or [estimate(config, runs)]
-    seconds, disk = [one.seconds for one in each], [one.disk_bytes for one in each]
+    seconds = [one.seconds for one in each]
     return SweepEstimate(
         runs=size,
         points=[[(name, shown(value)) for name, value in point.items()] for point in points],
@@ -107,7 +111,7 @@ def estimate_sweep(config: TrainConfig, plan: Plan, runs: QuerySet[TrainingRun])
         one=estimate(config, runs),
         steps=round(_mean([one.steps for one in each]) * size),
         seconds=None if None in seconds else _mean([s for s in seconds if s is not None]) * size,
-        disk_bytes=None if None in disk else round(_mean([d for d in disk if d is not None]) * size),
+        disk_bytes=round(_mean([one.disk_bytes for one in each]) * size),
     )
 
 

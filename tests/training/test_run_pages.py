@@ -122,7 +122,10 @@ def test_what_it_will_cost_is_known_after_a_run_like_it(clients: Clients, run: T
     form = clients["carol"].get("/training/runs/new/").context["form"]
     values = sent(form, steps="400", checkpoint_every="100", keep_checkpoints="0", decay_steps="0")
     answer = clients["carol"].post("/training/runs/costs/", values)
-    assert "No run like this" in text_of(answer)  # a name is missing, and that does not matter here
+    told = text_of(answer)  # a name is missing, and that does not matter here
+    assert "No run like this" in told
+    assert "Time not known" in told
+    assert "Disk about 356" in told  # four checkpoints of the draft, as their weights say
     TrainingRun.objects.update(images_per_second=2.0, memory_bytes=1_000_000_000)
     values |= {"name": "x", "dataset_version": str(run.dataset_version_id)}
     text = text_of(clients["carol"].post("/training/runs/costs/", values))

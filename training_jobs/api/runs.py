@@ -90,7 +90,9 @@ class RunEstimateView(StaffView):
         """Say what a training would cost, after the newest run like it, and launch nothing (staff)."""
         form = LaunchSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        found = estimate(form.validated_data["config"], runs_visible(request.user))
+        values = form.validated_data
+        pairs = values["dataset_version"].pairs
+        found = estimate(values["config"], runs_visible(request.user), pairs=pairs)
         return Response(EstimateSerializer(found).data)
 
 

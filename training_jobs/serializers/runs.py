@@ -160,13 +160,13 @@ class ExtendSerializer(serializers.Serializer[Any]):
 
 
 class EstimateSerializer(serializers.Serializer[Any]):
-    """What a run would cost; null where no run like it has been here."""
+    """What a run would cost, after one like it or, where there is none, as the networks' shapes say."""
 
     steps = serializers.IntegerField()
     checkpoints = serializers.IntegerField(help_text="That a complete run leaves.")
-    seconds = serializers.FloatField(allow_null=True)
-    disk_bytes = serializers.IntegerField(allow_null=True)
-    memory_bytes = serializers.IntegerField(allow_null=True)
+    seconds = serializers.FloatField(allow_null=True, help_text="Null: no run like it has been here.")
+    disk_bytes = serializers.IntegerField()
+    memory_bytes = serializers.IntegerField()
     after = serializers.UUIDField(
         source="after.pk", default=None, allow_null=True, help_text="The run that says so."
     )

@@ -67,7 +67,9 @@ def costs(request: HttpRequest) -> HttpResponse:
     config, _ = _start(request, parent_run(request))
     form = RunForm(request.POST, user=staff_of(request), start=config)
     form.is_valid()
-    found = estimate(form.config, runs_visible(request.user)) if form.config else None
+    version = getattr(form, "cleaned_data", {}).get("dataset_version")
+    pairs = version.pairs if version is not None else 0
+    found = estimate(form.config, runs_visible(request.user), pairs=pairs) if form.config else None
     return render(request, "training/_estimate.html", {"estimate": found, "problems": form.setting_errors})
 
 
