@@ -103,7 +103,7 @@ def _shown_tiles(run: TrainingRun) -> tuple[Any, ...]:
     """What says which tiles a run draws: equal for two runs that draw the same."""
     config, version = run.config, run.dataset_version
     common = (version.pk, config.get("samples"), config.get("image_size"), config.get("model"))
-    if version.summary.get("pairs", {}).get("val"):
+    if version.says_what_is_held_out:
         return common  # they are in the dataset, whatever the run
     return (*common, config.get("seed"), config.get("validation_share"))
 

@@ -242,6 +242,17 @@ def test_nothing_can_be_held_out(clients: Clients, carol: User, tmp_path: Path) 
     assert "Nothing could be held out" in text_of(clients["carol"].get(version.get_absolute_url()))
 
 
+def test_what_is_held_out_does_not_depend_on_the_run(
+    clients: Clients, carol: User, ready: DatasetVersion, archive: bytes
+) -> None:
+    """So a sweep may vary the seed, which otherwise would hold out other tiles."""
+    assert ready.says_what_is_held_out
+    assert not examined(brought(carol, archive, name="Other")).says_what_is_held_out
+    page = clients["carol"].get(f"/training/runs/new/?dataset_version={ready.pk}").content.decode()
+    assert f'<option value="{ready.pk}" selected>' in page
+    assert clients["carol"].get("/training/runs/new/?dataset_version=nonsense").status_code == 200
+
+
 def test_a_report_that_is_gone(clients: Clients, ready: DatasetVersion) -> None:
     default_storage.delete(ready.report)
     page = clients["carol"].get(ready.get_absolute_url())

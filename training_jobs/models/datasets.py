@@ -142,6 +142,12 @@ class DatasetVersion(Job):
         return f"{self.dataset} v{self.number}"
 
     @property
+    def says_what_is_held_out(self) -> bool:
+        """Every run on it is measured on the same tiles, whatever its settings."""
+        pairs, split = self.summary.get("pairs", {}), self.summary.get("split", {})
+        return bool(split) or bool(pairs.get("val") or pairs.get("test"))
+
+    @property
     def has_source(self) -> bool:
         """There still is something to examine: an upload that was refused is gone."""
         return self.source != DatasetSource.UPLOAD or self.upload_id is not None

@@ -124,10 +124,10 @@ def _check_held_out(axes: Sequence[Axis], version: DatasetVersion | None) -> Non
     """Every run must be measured on the same tiles."""
     if version is None or not any(axis.name == "seed" for axis in axes):
         return
-    if not version.summary.get("pairs", {}).get("val"):
+    if not version.says_what_is_held_out:
         message = (
-            "This dataset has no tiles of its own to measure on (val/), so another seed would hold out "
-            "others, and nobody could compare the runs."
+            "This dataset has no tiles of its own to measure on (val/, or a split), so another seed would "
+            "hold out others, and nobody could compare the runs."
         )
         raise SpaceError(message, axis="seed")
 

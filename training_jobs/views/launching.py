@@ -46,6 +46,7 @@ def new(request: HttpRequest) -> HttpResponse:
     sent = request.POST if request.method == "POST" else None
     config, unknown = _start(request, parent)
     form = RunForm(sent, user=staff_of(request), start=config, cloned_from=parent)
+    form.initial.setdefault("dataset_version", request.GET.get("dataset_version"))
     if request.method == "POST":
         run = form.save()
         if run is not None:
