@@ -31,6 +31,9 @@ PATHS = (
     "/api/schema/",
     "/api/docs/",
     "/healthz",
+    "/training/runs/new/",
+    "/training/sweeps/new/",
+    "/training/runs/compare/",
 )
 VISITS = (
     f"""
@@ -53,7 +56,7 @@ for signed_in in (False, True):
     for path in PATHS:
         statuses[f"{path} {signed_in}"] = client.get(path).status_code
 heavy = sorted({name.partition(".")[0] for name in sys.modules}
-               & {"tensorflow", "keras", "jax", "onnxruntime", "onnx", "torch"})
+               & {"tensorflow", "keras", "jax", "onnxruntime", "onnx", "torch", "optuna"})
 print(json.dumps({"statuses": statuses, "heavy": heavy, "inference": "mapgan.inference" in sys.modules}))
 """
 )

@@ -16,7 +16,9 @@ from mapgan.presets import preset
 from tests.training.conftest import Clients, brought
 from training_jobs import api_urls, urls
 from training_jobs.models import Checkpoint, DatasetVersion, Publication, TrainingRun, Upload
+from training_jobs.search import Axis
 from training_jobs.services.runs import run_start
+from training_jobs.services.sweeps import Plan, sweep_start
 
 pytestmark = pytest.mark.database
 
@@ -53,13 +55,17 @@ def values(carol: User, archive: bytes) -> dict[str, str]:
         checkpoint=checkpoint, direction="map2sat", name="mine", title="Mine"
     )
     upload = Upload.objects.create(owner=carol, filename="x.zip", size=1)
+    sweep = sweep_start(
+        by=carol, name="Mine", dataset_version=version, config=preset("draft"),
+        plan=Plan(axes=[Axis(name="dropout", values=(0.1, 0.2))]),
+    )  # fmt: skip
     nothing = str(uuid.uuid4())  # of these no row is needed: nobody but staff gets as far as to look for one
     return {
         "dataset_id": str(version.dataset_id), "version_id": str(version.pk), "run_id": str(run.pk),
         "checkpoint_id": str(checkpoint.pk), "publication_id": str(publication.pk),
         "upload_id": str(upload.pk), "number": "1", "kind": "a", "action": "pause", "path": "data/runs",
         "slug:name": "input-map2sat", "str:name": "log.txt", "direction": "map2sat", "queue": "train",
-        "sweep_id": nothing, "evaluation_id": nothing, "timelapse_id": nothing, "webhook_id": nothing,
+        "sweep_id": str(sweep.pk), "evaluation_id": nothing, "timelapse_id": nothing, "webhook_id": nothing,
         "delivery_id": nothing,
     }  # fmt: skip
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import connections
 
 from accounts.models import User
 from jobs import lifecycle
@@ -346,3 +349,22 @@ def test_whoever_began_it_may_leave(carol: User, pictures: DatasetVersion) -> No
     Sweep.objects.update(created_by=None)
     assert sweeps_advance() == 1
     assert active(sweep)[0].created_by is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_who_look_at_once_launch_no_more_than_one(carol: User, pictures: DatasetVersion) -> None:
+    sweep = started(carol, pictures, concurrency=2)
+    barrier = threading.Barrier(4)
+
+    def look() -> int:
+        barrier.wait()
+        try:
+            return sweeps_advance()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(4) as pool:
+        launched = [each.result() for each in [pool.submit(look) for _ in range(4)]]
+    assert sum(launched) == 2
+    assert [trial.number for trial in sweep.trials.all()] == [1, 2]
+    assert len(active(sweep)) == 2
