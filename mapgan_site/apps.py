@@ -10,4 +10,4 @@ class MapganSiteConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks and the signals of Celery processes."""
-        from mapgan_site import checks, presence, workforce  # noqa: F401
+        from mapgan_site import checks, presence, startup, workforce  # noqa: F401

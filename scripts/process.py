@@ -73,9 +73,9 @@ def tensorboard() -> None:
 
 def prepare() -> None:
     """``manage.py prepare``."""
-    from django.core.management import execute_from_command_line
+    from mapgan_site.doors import run
 
-    execute_from_command_line(["manage.py", "prepare"])
+    run(["manage.py", "prepare"])
 
 
 def main() -> None:
