@@ -22,7 +22,7 @@ from django.db.migrations.executor import MigrationExecutor
 from jobs.selectors import database_now
 from mapgan_site import presence, probes
 from mapgan_site.doctor.finding import FAIL, OK, SKIP, WARN, Finding
-from storage.errors import StorageError, clock_ahead, translated_errors
+from storage.errors import ObjectMissing, StorageError, clock_ahead, code_of, translated_errors
 from storage.objects import link
 from storage.s3 import PrivateS3Storage
 
@@ -95,6 +95,9 @@ def broker() -> Iterator[Finding]:
 def files() -> Iterator[Finding]:
     """An object can be stored, read, linked to and removed."""
     storage = storages["default"]
+    if isinstance(storage, PrivateS3Storage) and (problem := _bucket_problem(storage)) is not None:
+        yield _refused(problem, is_s3=True)
+        return
     key, content = f"doctor/{uuid.uuid4().hex}.txt", uuid.uuid4().bytes
     try:
         with translated_errors():
@@ -112,14 +115,31 @@ def files() -> Iterator[Finding]:
             with translated_errors():
                 storage.delete(name)
     except StorageError as error:
-        notes = " ".join(getattr(error, "__notes__", [])) or str(error)
-        message, _, advice = notes.partition(": ")
-        words = (
-            advice[:1].upper() + advice[1:]
-            if advice
-            else "Look at MAPGAN_STORAGE and the MAPGAN_S3_ variables."
-        )
-        yield Finding("storage", FAIL, message.rstrip(".") + ".", words)
+        yield _refused(error, is_s3=isinstance(storage, PrivateS3Storage))
+
+
+def _bucket_problem(storage: PrivateS3Storage) -> StorageError | None:
+    """Why a bucket cannot be listed, except that our rights do not include it.
+
+    Storing begins with a HEAD request, which is refused without a word; some servers make a missing bucket.
+    """
+    try:
+        with translated_errors():
+            storage.client(Config()).list_objects_v2(Bucket=storage.bucket_name, MaxKeys=1)
+    except StorageError as error:
+        cause = error.__cause__
+        return None if isinstance(cause, ClientError) and code_of(cause) == "AccessDenied" else error
+    return None
+
+
+def _refused(error: StorageError, *, is_s3: bool) -> Finding:
+    """The storage's own words for the operator: what fails, a colon, what to look at."""
+    if isinstance(error, ObjectMissing) and not is_s3:
+        words = "The folder of files cannot be written to."
+        return Finding("storage", FAIL, words, "Look at the owner and the rights of MAPGAN_VAR_DIR.")
+    message, _, advice = (" ".join(getattr(error, "__notes__", [])) or str(error)).partition(": ")
+    other = "Look at MAPGAN_STORAGE, the MAPGAN_S3_ variables and MAPGAN_VAR_DIR."
+    return Finding("storage", FAIL, message.rstrip(".") + ".", advice[:1].upper() + advice[1:] or other)
 
 
 def _linked(key: str, content: bytes) -> Finding:
@@ -169,7 +189,7 @@ def clocks(*, with_database: bool) -> Iterator[Finding]:
         ahead["the database's"] = time.time() - database_now().timestamp()
     try:
         with presence.client(LOOK_SECONDS) as server:
-            seconds, micros = server.time()  # type: ignore[misc]
+            seconds, micros = server.time()
             ahead["the broker's"] = time.time() - (seconds + micros / 1e6)
     except (redis.RedisError, OSError):
         pass  # said elsewhere
