@@ -32,6 +32,7 @@ class Estimate:
         disk_bytes: of the kept checkpoints.
         memory_bytes: of the training process.
         after: the run these figures come from; without one they follow from the networks' shapes.
+        passes: over the dataset; None where it is not known yet.
     """
 
     steps: int
@@ -40,6 +41,7 @@ class Estimate:
     disk_bytes: int
     memory_bytes: int
     after: TrainingRun | None
+    passes: float | None = None
 
 
 def kept_checkpoints(config: TrainConfig) -> int:
@@ -71,6 +73,7 @@ def estimate(config: TrainConfig, runs: QuerySet[TrainingRun], *, pairs: int = 0
         disk_bytes=(last.size_bytes if last else size.variables) * checkpoints,
         memory_bytes=(like.memory_bytes if like else None) or size.memory + pictures,
         after=like,
+        passes=config.steps * config.batch_size / pairs if pairs else None,
     )
 
 

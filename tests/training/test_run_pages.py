@@ -130,6 +130,7 @@ def test_what_it_will_cost_is_known_after_a_run_like_it(clients: Clients, run: T
     values |= {"name": "x", "dataset_version": str(run.dataset_version_id)}
     text = text_of(clients["carol"].post("/training/runs/costs/", values))
     assert "3 min 20 s" in text
+    assert "about 33 passes over the pictures" in text
     assert "Checkpoints kept 4" in text
 
 

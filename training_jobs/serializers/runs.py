@@ -163,6 +163,7 @@ class EstimateSerializer(serializers.Serializer[Any]):
     """What a run would cost, after one like it or, where there is none, as the networks' shapes say."""
 
     steps = serializers.IntegerField()
+    passes = serializers.FloatField(help_text="Over the dataset.", allow_null=True)
     checkpoints = serializers.IntegerField(help_text="That a complete run leaves.")
     seconds = serializers.FloatField(allow_null=True, help_text="Null: no run like it has been here.")
     disk_bytes = serializers.IntegerField()
