@@ -60,6 +60,7 @@ def test_from_an_archive_to_a_generator_that_everybody_uses(
 ) -> None:
     bring(staff, guard, forty_pairs, tmp_path)
     train(staff)
+    compare(staff)
     publish(staff)
     member.goto("/translate/")
     member.get_by_role("radio", name="Forty streets").check()
@@ -94,6 +95,28 @@ def train(staff: Page) -> None:
     staff.get_by_label("Step", exact=True).focus()
     staff.keyboard.press("Home")
     assert made.get_attribute("src") != before
+
+
+def compare(staff: Page) -> None:
+    """Put two checkpoints side by side on the same tiles, by keyboard; then back to the run."""
+    pressed = staff.get_by_role("button", name="Compare", exact=True)
+    expect(pressed).to_be_disabled()
+    for step in ("30", "40"):
+        staff.get_by_role("checkbox", name=f"Choose step {step}").focus()
+        staff.keyboard.press("Space")
+    pressed.focus()
+    staff.keyboard.press("Enter")
+    expect(staff.get_by_role("heading", name="Checkpoints side by side")).to_be_visible()
+    drawn = staff.get_by_alt_text(re.compile("^Made by step"))
+    expect(drawn).to_have_count(2)
+    assert drawn.first.evaluate("it => it.naturalWidth") > 200
+    measures = staff.get_by_role("region", name="Measures, Map to satellite")
+    expect(measures).to_contain_text(re.compile("better|worse"))
+    staff.go_back()
+    best = staff.get_by_role("link", name="Rank")
+    best.click()
+    expect(staff.get_by_role("columnheader", name="Rank")).to_have_attribute("aria-sort", "ascending")
+    expect(best).to_be_focused()
 
 
 def publish(staff: Page) -> None:
