@@ -42,8 +42,10 @@ def web() -> None:
 def celery(*arguments: str) -> None:
     """The celery command."""
     from celery.bin.celery import main
+    from django.conf import settings
 
-    sys.argv = ["celery", "-A", "mapgan_site", *arguments]
+    banner = ["--quiet"] if settings.LOG_FORMAT == "json" else []  # a greeting of many lines is no JSON
+    sys.argv = ["celery", *banner, "-A", "mapgan_site", *arguments]
     sys.exit(main())
 
 

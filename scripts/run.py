@@ -86,6 +86,18 @@ def check_port(host: str, port: int) -> None:
             ) from None
 
 
+def tell(error: BaseException | None) -> None:
+    """What went wrong while preparing: words for a database that cannot be used, everything for the rest."""
+    from django.db import OperationalError
+
+    if isinstance(error, OperationalError):
+        from mapgan_site.doctor.services import database_words
+
+        say("  " + " ".join(database_words(error)))
+    elif error is not None:
+        sys.excepthook(type(error), error, error.__traceback__)
+
+
 def prepare_in_child() -> str | None:
     """Run `mapgan_site.prepare` in a child, so that the process that stays is small.
 
@@ -111,7 +123,7 @@ def prepare_in_child() -> str | None:
             os.close(writing)
             sys.stdout.flush()
             if code == 1:
-                sys.excepthook(*sys.exc_info())
+                tell(sys.exc_info()[1])
             os._exit(code)
     os.close(writing)
     with os.fdopen(reading) as pipe:
