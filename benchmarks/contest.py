@@ -44,7 +44,7 @@ class Contestant:
         settings: given to it as JSON.
         threads: of an operation, by the environment; workers set their library's own as well.
         python: the interpreter; ours if not given.
-        environment: variables added to ours.
+        environment: variables added to ours; None takes one away.
     """
 
     def __init__(
@@ -55,15 +55,16 @@ class Contestant:
         *,
         threads: int,
         python: Path | None = None,
-        environment: dict[str, str] | None = None,
+        environment: dict[str, str | None] | None = None,
     ) -> None:
         self.name = name
         self.facts: dict[str, Any] = {}
         self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed with us
+        variables = {**os.environ, **_pinned(threads), **(environment or {})}
         self._process = subprocess.Popen(
             [str(python or sys.executable), "-m", module, json.dumps({**settings, "threads": threads})],
             cwd=ROOT,
-            env={**os.environ, **_pinned(threads), **(environment or {})},
+            env={name: value for name, value in variables.items() if value is not None},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

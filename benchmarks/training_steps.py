@@ -121,7 +121,7 @@ def gpu(rounds: int, python: Path, *, device: str, size: dict[str, Any], chunk: 
 
 def gpu_race(settings: dict[str, Any], rounds: int, python: Path, device: str) -> Outcome:
     """The contest; both processes hold their memory on the card, so neither may take all of it."""
-    ours = {"KERAS_BACKEND": "jax", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    ours: dict[str, str | None] = {"KERAS_BACKEND": "jax", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     if device == "cpu":
         ours["JAX_PLATFORMS"] = "cpu"
     theirs = {**settings, "device": device}

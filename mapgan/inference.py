@@ -29,6 +29,8 @@ from mapgan.tiling import RowSource, count_windows, pad_to, translate_bands
 
 IMAGE_INPUT = "image"
 IMAGE_OUTPUT = "translated"
+IMAGE_HEIGHT, IMAGE_WIDTH = "height", "width"
+"""Names of the two axes of both, in pixels."""
 NOISE_KEY = "mapgan.noise"
 """Metadata of a generator with noise: {input name: [channels, divisor, rate]}. Each such input multiplies
 the activations of one dropout, (batch, channels, height / divisor, width / divisor)."""
@@ -96,7 +98,9 @@ class Generator:
             raise InferenceError(f"The generator {path} cannot be used. {error}") from error
         if digest != self.card.weights_sha256:
             raise InferenceError(f"The weights in {path} are not those its card names. Export it again.")
-        self._session = _open_session(data, threads)
+        # A U-Net's multiple is its window: its innermost layers know that one size only.
+        self._fixed = self.card.side_multiple == self.card.window
+        self._session = _open_session(data, threads, side=self.card.window if self._fixed else None)
         self._noise = _read_noise(metadata) if self.card.noise else {}
         self._check_inputs()
 
@@ -204,11 +208,9 @@ class Generator:
         padded_height, padded_width = (-(-side // card.side_multiple) * card.side_multiple for side in sides)
         if height <= card.window and width <= card.window:
             return padded_height, padded_width
-        # A U-Net's multiple is its window: its innermost layers know that one size only.
-        fixed = card.side_multiple == card.window
         return (
             None
-            if fixed or padded_height * padded_width > WHOLE_IMAGE_PIXELS
+            if self._fixed or padded_height * padded_width > WHOLE_IMAGE_PIXELS
             else (padded_height, padded_width)
         )
 
@@ -312,8 +314,11 @@ class _Prediction:
         }
 
 
-def _open_session(data: bytes, threads: int | None) -> Any:
+def _open_session(data: bytes, threads: int | None, *, side: int | None) -> Any:
+    """`side`: that of every image, if it is the same for all; ONNX Runtime then fuses what it can."""
     options = onnxruntime.SessionOptions()
+    for axis in (IMAGE_HEIGHT, IMAGE_WIDTH) if side else ():
+        options.add_free_dimension_override_by_name(axis, side)
     options.log_severity_level = 3  # errors only
     if threads is not None:
         options.intra_op_num_threads = threads

@@ -17,7 +17,7 @@ Operations: onnx.ai/onnx/operators, opset 18.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
@@ -25,7 +25,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from mapgan.inference import IMAGE_INPUT, IMAGE_OUTPUT
+from mapgan.inference import IMAGE_HEIGHT, IMAGE_INPUT, IMAGE_OUTPUT, IMAGE_WIDTH
 from mapgan.layers import InstanceNorm, ReflectPad
 from mapgan.onnxconv import ExportError, conv, conv_transpose, loses_first_pixel, pad, require
 from mapgan.onnxfile import SCALE_SUFFIX
@@ -37,6 +37,13 @@ IR_VERSION = 8  # what ONNX Runtime has read since 1.12
 
 Precision = Literal["fp32", "fp16", "int8"]
 Array = npt.NDArray[Any]
+
+
+class Part(NamedTuple):
+    """One of several tensors that lie side by side in depth."""
+
+    name: str
+    channels: int
 
 
 class GraphBuilder:
@@ -53,6 +60,8 @@ class GraphBuilder:
         self._weights: list[Any] = []
         self._inputs = [_image_info(IMAGE_INPUT)]
         self._side: int | None = None
+        self._joined: dict[str, list[Part]] = {}
+        self._leaky: dict[str, str] = {}
         self.noise: dict[str, tuple[int, int, float]] = {}
 
     def add(self, operation: str, inputs: list[str], name: str, **attributes: Any) -> str:
@@ -66,6 +75,48 @@ class GraphBuilder:
             helper.make_node("Split", [whole], parts, name=f"{whole}/split", axis=0, num_outputs=len(parts))
         )
         return parts
+
+    def split_channels(self, kernel: str, parts: list[Part]) -> list[str]:
+        """Cuts a kernel along its second axis, the channels that come in; one name for each part."""
+        if len(parts) == 1:
+            return [kernel]
+        sizes = self.constant(np.array([part.channels for part in parts], np.int64), f"{kernel}/sizes")
+        names = [f"{kernel}/of{index}" for index in range(len(parts))]
+        self._nodes.append(
+            helper.make_node("Split", [kernel, sizes], names, name=f"{kernel}/split_channels", axis=1)
+        )
+        return names
+
+    def join(self, name: str, parts: list[Part]) -> str:
+        """Puts tensors side by side in depth, for those who ask for them as a whole; returns `name`."""
+        self._joined[name] = parts
+        return name
+
+    def parts(self, name: str) -> list[Part] | None:
+        """What was put side by side under this name; None for any other tensor."""
+        return self._joined.get(name)
+
+    def whole(self, name: str) -> str:
+        """A tensor that an operation can take as it is."""
+        parts = self._joined.pop(name, None)
+        if parts is not None:
+            self.add("Concat", [part.name for part in parts], name, axis=1)
+        return name
+
+    def leaky_relu(self, x: str, name: str, *, slope: float) -> str:
+        """Adds a LeakyRelu and remembers it for `relu`."""
+        self._leaky[x] = name
+        return self.add("LeakyRelu", [x], name, alpha=slope)
+
+    def relu(self, x: str, name: str) -> str:
+        """Adds a Relu: of what a LeakyRelu made of `x`, if one did. That is the same, and where the LeakyRelu
+        is then the only one to see what a convolution gives, the two become one operation."""
+        parts = self._joined.get(x)
+        if parts is None:
+            return self.add("Relu", [self._leaky.get(x, x)], name)
+        return self.join(
+            name, [Part(self.relu(part.name, f"{name}_{at}"), part.channels) for at, part in enumerate(parts)]
+        )
 
     def constant(self, array: Array, name: str) -> str:
         """Adds a number that is not learnt, such as a padding."""
@@ -170,6 +221,8 @@ def build_graph(
         writer = _WRITERS.get(type(layer))
         if writer is None:
             raise ExportError(f"The layer {layer.name} ({type(layer).__name__}) cannot be exported.")
+        if type(layer) not in _TAKE_PARTS:
+            inputs = [builder.whole(name) for name in inputs]
         names[layer.name] = writer(builder, layer, inputs)
     last = network.outputs[0]._keras_history.operation.name
     builder.add("Transpose", [names[last]], IMAGE_OUTPUT, perm=[0, 2, 3, 1])
@@ -177,7 +230,7 @@ def build_graph(
 
 
 def _image_info(name: str) -> Any:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", "height", "width", 3])
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", IMAGE_HEIGHT, IMAGE_WIDTH, 3])
 
 
 def _instance_norm(builder: GraphBuilder, layer: Any, inputs: list[str]) -> str:
@@ -197,12 +250,12 @@ def _instance_norm(builder: GraphBuilder, layer: Any, inputs: list[str]) -> str:
 
 
 def _leaky_relu(builder: GraphBuilder, layer: Any, inputs: list[str]) -> str:
-    return builder.add("LeakyRelu", inputs, layer.name, alpha=float(layer.negative_slope))
+    return builder.leaky_relu(inputs[0], layer.name, slope=float(layer.negative_slope))
 
 
 def _relu(builder: GraphBuilder, layer: Any, inputs: list[str]) -> str:
     require(layer.max_value is None and not layer.negative_slope and not layer.threshold, layer)
-    return builder.add("Relu", inputs, layer.name)
+    return builder.relu(inputs[0], layer.name)
 
 
 def _activation(builder: GraphBuilder, layer: Any, inputs: list[str]) -> str:
@@ -218,7 +271,9 @@ def _dropout(builder: GraphBuilder, layer: Any, inputs: list[str]) -> str:
 
 def _concatenate(builder: GraphBuilder, layer: Any, inputs: list[str]) -> str:
     require(layer.axis in (-1, 3), layer)
-    return builder.add("Concat", inputs, layer.name, axis=1)
+    tensors = layer._inbound_nodes[0].input_tensors
+    parts = [Part(name, tensor.shape[-1]) for name, tensor in zip(inputs, tensors, strict=True)]
+    return builder.join(layer.name, parts)
 
 
 def _add(builder: GraphBuilder, layer: Any, inputs: list[str]) -> str:
@@ -279,3 +334,6 @@ _WRITERS: dict[type, Callable[[GraphBuilder, Any, list[str]], str]] = {
     keras.layers.Cropping2D: _cropping,
     keras.layers.UpSampling2D: _up_sampling,
 }
+
+_TAKE_PARTS = (keras.layers.ReLU, keras.layers.Conv2DTranspose)
+"""Layers whose writers take tensors that lie side by side one by one."""
