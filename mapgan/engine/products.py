@@ -18,12 +18,18 @@ from typing import Any, Final
 import keras
 import tensorflow as tf
 
+from mapgan.engine.replacing import replaced
+
 KERNEL: Final = 4
 """Side of the kernels that are handled, those of the U-Net and the PatchGAN."""
-UNFOLD_PIXELS: Final = 32 * 32
-"""Most pixels (pictures times rows times columns, on the smaller side of the layer) for unfolding."""
+KERNEL_OVER_PATCHES: Final = 2
+"""How many times as many numbers as the patches the kernel must have for unfolding. The patches have as many
+rows as the layer has pixels (pictures times rows times columns) on its smaller side."""
 FOLD_PIXELS: Final = 12 * 12
 """Most pixels for the opposite, which writes and adds the patches."""
+KERNEL_FIRST_PIXELS: Final = 8
+"""Fewest pixels for which folding multiplies with the kernel on the left, as it lies in the memory: on the
+right it would be turned first, which costs more than the product."""
 LEARN_PIXELS: Final = 16 * 16
 """Most pixels for the gradient of a kernel."""
 MIN_CHANNELS: Final = 128
@@ -37,20 +43,10 @@ def used(networks: Iterable[Any]) -> Iterator[None]:
         for network in networks:
             for layer in network.layers:
                 if type(layer) is keras.layers.Conv2D and _fits(layer):
-                    stack.enter_context(_replaced(layer, "convolution_op", _conv(layer)))
+                    stack.enter_context(replaced(layer, "convolution_op", _conv(layer)))
                 elif type(layer) is keras.layers.Conv2DTranspose and _fits(layer) and layer.padding == "same":
-                    stack.enter_context(_replaced(layer, "call", _conv_transpose(layer)))
+                    stack.enter_context(replaced(layer, "call", _conv_transpose(layer)))
         yield
-
-
-@contextmanager
-def _replaced(layer: Any, name: str, function: Callable[..., Any]) -> Iterator[None]:
-    """An attribute of one layer that hides its class's for a while."""
-    setattr(layer, name, function)
-    try:
-        yield
-    finally:
-        delattr(layer, name)
 
 
 def _fits(layer: Any) -> bool:
@@ -73,7 +69,7 @@ def _conv(layer: Any) -> Callable[[Any, Any], Any]:
 
     def convolve(x: Any, kernel: Any) -> Any:
         x, kernel = tf.convert_to_tensor(x), tf.convert_to_tensor(kernel)
-        small = _small_side(x.shape, stride, padding)
+        small = _small_side(x.shape, stride, padding, kernel.shape[-1])
         return down(x, kernel, stride, padding) if small else tf.nn.conv2d(x, kernel, stride, padding)
 
     return convolve
@@ -84,7 +80,7 @@ def _conv_transpose(layer: Any) -> Callable[[Any], Any]:
     original = layer.call
 
     def call(x: Any) -> Any:
-        if tuple(layer.strides) != (2, 2) or None in x.shape or _pixels(x.shape) > UNFOLD_PIXELS:
+        if tuple(layer.strides) != (2, 2) or None in x.shape or not _gains(_pixels(x.shape), x.shape[-1]):
             return original(x)
         made = up(tf.convert_to_tensor(x), tf.convert_to_tensor(layer.kernel))
         made = made + layer.bias if layer.use_bias else made
@@ -93,14 +89,20 @@ def _conv_transpose(layer: Any) -> Callable[[Any], Any]:
     return call
 
 
-def _small_side(shape: Any, stride: int, padding: str) -> bool:
+def _small_side(shape: Any, stride: int, padding: str, filters: int) -> bool:
     """Whether a convolution's output has few enough pixels and its geometry is one handled here."""
     if None in shape or (stride == 2 and (padding != "SAME" or shape[1] % 2 or shape[2] % 2)):
         return False
     batch, height, width, _ = shape
     if stride == 1 and padding == "VALID":
         height, width = height - KERNEL + 1, width - KERNEL + 1
-    return bool(batch * (height // stride) * (width // stride) <= UNFOLD_PIXELS)
+    return _gains(batch * (height // stride) * (width // stride), filters)
+
+
+def _gains(pixels: int, columns: int) -> bool:
+    """Whether unfolding pays for so many pixels on the smaller side of a layer, which has ``columns``
+    channels there: patches and kernel have rows and columns of one length, ``pixels`` and ``columns``."""
+    return pixels * KERNEL_OVER_PATCHES < columns
 
 
 def down(x: Any, kernel: Any, stride: int, padding: str) -> Any:
@@ -179,7 +181,11 @@ def _folded(x: Any, kernel: Any) -> Any:
     row i + 1; the columns alike.
     """
     batch, height, width, depth = x.shape
-    taps = tf.matmul(tf.reshape(x, (-1, depth)), tf.reshape(kernel, (-1, depth)), transpose_b=True)
+    pixels, matrix = tf.reshape(x, (-1, depth)), tf.reshape(kernel, (-1, depth))
+    if _pixels(x.shape) < KERNEL_FIRST_PIXELS:
+        taps = tf.matmul(pixels, matrix, transpose_b=True)
+    else:
+        taps = tf.transpose(tf.matmul(matrix, pixels, transpose_b=True))
     taps = tf.reshape(taps, (batch, height, width, KERNEL, KERNEL, -1))
     rows = tf.stack(
         [

@@ -2,8 +2,9 @@
 
 What makes it fast on a CPU: the generator runs once for both losses; D's update happens while the
 outer tape is paused, so nothing of it is kept for G; and Adam is TensorFlow's fused kernel, one
-pass over the memory for each weight. On a GPU the whole step is compiled by XLA, which on a CPU
-would slow the convolutions. Several GPUs share a batch by ``MirroredStrategy``.
+pass over the memory for each weight; normalisations and the deepest convolutions have forms of their
+own (:mod:`mapgan.engine.norms`, :mod:`mapgan.engine.products`). On a GPU the whole step is compiled
+by XLA, which on a CPU would slow the convolutions. Several GPUs share a batch by ``MirroredStrategy``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, TypeVar
 import tensorflow as tf
 from keras import ops
 
-from mapgan.engine import products
+from mapgan.engine import norms, products
 from mapgan.engine.devices import sharing
 from mapgan.engine.heap import keep_freed_memory
 from mapgan.engine.state import Adam, Losses, Pictures, TrainState, Update, network_weights, warm_decay
@@ -83,7 +84,8 @@ def compile_step(state: TrainState, *, xla: bool | None = None) -> Update:
         return _Update(tf.function(update, autograph=False, jit_compile=True))
 
     def on_cpu(first: Any, second: Any, rate: Any) -> Losses:
-        with products.used(state.model.networks.values()):
+        networks = state.model.networks.values()
+        with products.used(networks), norms.used(networks):
             return update(first, second, rate)
 
     return _Update(tf.function(on_cpu, autograph=False))
