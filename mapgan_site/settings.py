@@ -85,9 +85,9 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "mapgan_site.logs.RequestIdMiddleware",
+    "csp.middleware.CSPMiddleware",
     "mapgan_site.middleware.MachinesMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "mapgan_site.middleware.PrivateResponsesMiddleware",
     "mapgan_site.middleware.BodySizeMiddleware",
