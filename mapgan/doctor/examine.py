@@ -20,7 +20,7 @@ from mapgan.doctor.report import SEVERITIES, Finding, Report
 
 MOST_TILES: Final = 20_000
 """Comparing all of them with all takes more than an hour, and 140 kB of memory each."""
-FREE_PIXELS: Final = 10**9
+FREE_PIXELS: Final = 4 * 10**8
 """Pixels of all pictures below which it does not matter how small their files are."""
 MAX_PIXELS_A_BYTE: Final = 100
 """Pixels to a byte of their files, on average; drawn maps have some tens, photographs less than ten."""
