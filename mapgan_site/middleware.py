@@ -14,6 +14,13 @@ from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from mapgan_site import health
 from mapgan_site.operations import machines
 
+HARMLESS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
 
 class MachinesMiddleware:
     """Answers probes and Prometheus before anything else looks at the request.
@@ -28,13 +35,22 @@ class MachinesMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer a machine, or pass on."""
+        response = self._answer(request)
+        if response is None:
+            return self.get_response(request)
+        for name, value in HARMLESS.items():  # what the middleware that is passed by says of every answer
+            response.headers.setdefault(name, value)
+        return response
+
+    @staticmethod
+    def _answer(request: HttpRequest) -> HttpResponse | None:
         if request.path_info == "/healthz":
             return health.healthz(request)
         if request.path_info == "/readyz":
             return health.readyz(request)
         if request.path_info == "/metrics" and machines.is_known_machine(request):
             return machines.metrics(request)
-        return self.get_response(request)
+        return None
 
 
 class BodySizeMiddleware:
