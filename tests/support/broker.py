@@ -29,9 +29,9 @@ def forget_connections() -> None:
 class Broker:
     """Started, killed, wiped and started again by a test."""
 
-    def __init__(self, socket: Path) -> None:
-        """The server will listen on `socket`, a path of fewer than 104 bytes."""
-        self.socket = socket
+    def __init__(self, socket: Path, *, port: int = 0) -> None:
+        """The server will listen on `socket`, a path of fewer than 104 bytes, and on a port of 127.0.0.1."""
+        self.socket, self.port = socket, port
         self.folder = Path(tempfile.mkdtemp(prefix="mapgan-broker-"))
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -43,7 +43,8 @@ class Broker:
     def start(self) -> None:
         """Start, and wait for the first answer."""
         self.socket.parent.mkdir(parents=True, exist_ok=True)
-        command = [str(get_binary_path()), "--port", "0", "--unixsocket", str(self.socket)]
+        command = [str(get_binary_path()), "--port", str(self.port), "--bind", "127.0.0.1"]
+        command += ["--unixsocket", str(self.socket)]
         command += ["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"]
         command += ["--maxmemory-policy", "noeviction", "--dir", str(self.folder)]
         self._process = spawn(command, stdout=subprocess.DEVNULL)
