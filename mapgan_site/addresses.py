@@ -7,6 +7,7 @@ may hold a password.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,22 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-POSTGRES_OPTIONS = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey", "application_name"})
+POSTGRES_OPTIONS = frozenset(
+    {
+        *("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "channel_binding", "gssencmode"),
+        *("application_name", "connect_timeout", "target_session_attrs"),
+    }
+)
+# A server that vanishes without a word is noticed after 20 seconds, not after the kernel's two hours.
+POSTGRES_PATIENCE = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 20_000,
+}
+POOL_SECONDS = 10  # how long a thread waits for a connection of the pool
 
 
 def _split(variable: str, url: str, schemes: tuple[str, ...]) -> tuple[SplitResult, int | None]:
@@ -63,7 +79,32 @@ def sqlite_database(path: Path) -> dict[str, Any]:
     }
 
 
-def _postgres_database(variable: str, parts: SplitResult, port: int | None) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class PostgresUse:
+    """How a process uses PostgreSQL.
+
+    Attributes:
+        pool: connections that a process keeps at most; 0: one a thread, kept for a minute.
+        timeout: seconds after which the server ends a statement, or a transaction that idles; 0: never.
+    """
+
+    pool: int = 0
+    timeout: int = 0
+
+    def settings(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Django's settings for it, with the options of the address."""
+        options = {**POSTGRES_PATIENCE, **options}
+        if self.timeout:
+            limits = ("statement_timeout", "idle_in_transaction_session_timeout")
+            options["options"] = " ".join(f"-c {limit}={self.timeout}s" for limit in limits)
+        if self.pool:
+            options["pool"] = {"min_size": 1, "max_size": self.pool, "timeout": POOL_SECONDS}
+        return {"CONN_MAX_AGE": 0 if self.pool else 60, "CONN_HEALTH_CHECKS": True, "OPTIONS": options}
+
+
+def _postgres_database(
+    variable: str, parts: SplitResult, port: int | None, use: PostgresUse
+) -> dict[str, Any]:
     options = _query(variable, parts, POSTGRES_OPTIONS | {"host"})
     socket_folder = options.pop("host", "")  # postgresql:///name?host=/run/postgresql
     name = unquote(parts.path.removeprefix("/"))
@@ -80,17 +121,15 @@ def _postgres_database(variable: str, parts: SplitResult, port: int | None) -> d
         "PASSWORD": unquote(parts.password or ""),
         "HOST": unquote(parts.hostname or socket_folder),
         "PORT": str(port or ""),
-        "CONN_MAX_AGE": 60,
-        "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": 5, **options},
+        **use.settings(options),
     }
 
 
-def database(url: str, *, variable: str = "DATABASE_URL") -> dict[str, Any]:
+def database(url: str, *, variable: str = "DATABASE_URL", use: PostgresUse = PostgresUse()) -> dict[str, Any]:
     """Django's settings for ``postgresql://user:password@host:port/name`` or ``sqlite:////path/to/file``."""
     parts, port = _split(variable, url, ("postgresql", "postgres", "sqlite"))
     if parts.scheme != "sqlite":
-        return _postgres_database(variable, parts, port)
+        return _postgres_database(variable, parts, port, use)
     _query(variable, parts, frozenset())
     if parts.netloc or not parts.path.startswith("//"):
         raise ImproperlyConfigured(f"{variable}: write an absolute path with four slashes, sqlite:////path.")

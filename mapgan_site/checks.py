@@ -14,28 +14,21 @@ from django.apps import apps
 from django.core.checks import CheckMessage, Tags, Warning, register
 from django.db import DatabaseError
 
-from mapgan_site import presence, probes
+from mapgan_site import diagnosis
 
 
 @register("services", deploy=True)
 def check_broker(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """The queue's server answers and keeps what it is given."""
-    with presence.client() as broker:
-        problem = probes.broker_problem(broker)
-    if problem is None:
-        return []
     hint = "Set REDIS_URL (or REDIS_URL_FILE), or start the bundled server with `make run`."
-    return [Warning(problem, hint=hint, id="mapgan.W001")]
+    return [Warning(problem, hint=hint, id="mapgan.W001") for problem in diagnosis.broker_problems()]
 
 
 @register("services", deploy=True)
 def check_storage(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Files can be written."""
-    problem = probes.storage_problem()
-    if problem is None:
-        return []
+    """Files can be written, read and given away; it is tried out."""
     hint = "Look at MAPGAN_STORAGE and the MAPGAN_S3_ variables, or at the rights of MAPGAN_VAR_DIR."
-    return [Warning(problem, hint=hint, id="mapgan.W002")]
+    return [Warning(problem, hint=hint, id="mapgan.W002") for problem in diagnosis.storage_problems()]
 
 
 @register(Tags.database)

@@ -18,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from mapgan_site import presence, probes
+from mapgan_site.diagnosis import explain_database
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ def _database() -> tuple[Part, Part]:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except (DatabaseError, OSError) as error:
-        logger.warning("healthz: the database does not answer: %s", error)
+        logger.warning("healthz: %s (%s)", explain_database(error), error)
         return _part("The database does not answer."), unknown
     try:
         generator = apps.get_model("translator", "Generator")

@@ -125,8 +125,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Database and cache ----------------------------------------------------------------------------------
 
 _database_url = env.secret("DATABASE_URL")
+_postgres_use = addresses.PostgresUse(
+    pool=env.integer("MAPGAN_DATABASE_POOL", 0, most=1000),
+    timeout=env.integer("MAPGAN_DATABASE_TIMEOUT_SECONDS", 60, most=86_400),
+)
 DATABASES = {
-    "default": addresses.database(_database_url)
+    "default": addresses.database(_database_url, use=_postgres_use)
     if _database_url
     else addresses.sqlite_database(VAR_DIR / "db.sqlite3")
 }

@@ -131,6 +131,15 @@ def clock_ahead(headers: dict[str, Any] | None) -> float:
     return (datetime.now(UTC) - theirs).total_seconds()
 
 
+def clock_words(ahead: float) -> str:
+    """What a wrong clock means, for the operator."""
+    way = "ahead of" if ahead > 0 else "behind"
+    return (
+        f"This machine's clock is {abs(ahead) / 60:.0f} minutes {way} the S3 server's, which refuses what is "
+        "15 minutes off: set the clock right (NTP)."
+    )
+
+
 def explain(error: BaseException) -> str:  # noqa: PLR0911 - a table of kinds
     """One sentence for who runs the site: what fails, and the settings to look at. No secret is in it."""
     if isinstance(error, SSLError):
@@ -155,11 +164,7 @@ def _explain_answer(error: ClientError) -> str:
     headers: Any = error.response.get("ResponseMetadata", {}).get("HTTPHeaders")
     ahead = clock_ahead(headers)
     if code == "RequestTimeTooSkewed" or (status == 403 and abs(ahead) > SKEW_SECONDS):
-        way = "ahead of" if ahead > 0 else "behind"
-        return (
-            f"This machine's clock is {abs(ahead) / 60:.0f} minutes {way} the S3 server's, which "
-            "therefore refuses every request: set the clock right (NTP)."
-        )
+        return clock_words(ahead)
     if code in WORDS:
         return WORDS[code]
     if status == 403:

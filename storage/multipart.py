@@ -187,6 +187,14 @@ class MultipartUploads:
 
     # --- What was given up -------------------------------------------------------------------------------
 
+    def try_out(self, key: str) -> None:
+        """Begin one, find it in the list, and end it."""
+        upload = self._begin(key)
+        try:
+            list(self._listed(key))
+        finally:
+            self.abort(key, upload)
+
     def abort(self, key: str, upload: str) -> None:
         """End an upload and drop its parts; one that is over already is nothing to complain of."""
         try:

@@ -136,11 +136,22 @@ class PrivateS3Storage(S3Storage):
             raise self._missing(error, name) from error
 
     def _missing(self, error: ClientError, name: str) -> Exception:
-        """What a 404 means. Without the bucket every object is missing, and none of them is lost."""
-        if status_of(error) != 404:
+        """What a 404 means: without the bucket every object is missing, and none of them is lost.
+
+        Answers to HEAD have no words for a refusal either; those to a list have.
+        """
+        if status_of(error) not in (403, 404):
             return error
         self._client().list_objects_v2(Bucket=self.bucket_name, MaxKeys=1, Prefix=self.full_key(name))
-        return FileNotFoundError(name)
+        return FileNotFoundError(name) if status_of(error) == 404 else error
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such an object."""
+        try:
+            self.head(name)
+        except FileNotFoundError:
+            return False
+        return True
 
     def _open(self, name: str, mode: str = "rb") -> Any:
         if "r" in mode:
@@ -220,6 +231,10 @@ class PrivateS3Storage(S3Storage):
         """Store a file in parts; what an earlier try with the same content left is not sent again."""
         stage = f"{INCOMING}/"
         self._uploads().put(self.full_key(name), path, check, stage=lambda what: self.full_key(stage + what))
+
+    def try_parts(self, name: str) -> None:
+        """Begin a multipart upload and give it up: whether our key may."""
+        self._uploads().try_out(self.full_key(name))
 
     def can_join(self, sizes: Sequence[int]) -> bool:
         """Whether S3 takes objects of these sizes as parts: all but the last must have 5 MiB."""

@@ -22,6 +22,7 @@ from django.conf import settings
 from jobs.errors import JobFailed
 from jobs.runner import Attempt, Done
 from mapgan.imageio import RGB, ImageError, decode, encode_png, thumbnail_webp
+from storage.errors import explain
 from translator import storage
 from translator.models import Generator, Translation
 from translator.selectors import generators_to_preload, generators_without_sample_output
@@ -171,7 +172,9 @@ def local_file(generator: Generator) -> Path:
         Path(part.name).replace(path)
         _forget_old_files(folder)
     except OSError as error:  # the cache's disk is full, for instance
-        raise StorageUnavailable from error
+        unavailable = StorageUnavailable()
+        unavailable.add_note(explain(error))
+        raise unavailable from error
     return path
 
 

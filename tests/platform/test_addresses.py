@@ -20,7 +20,20 @@ def test_postgresql() -> None:
     assert database["ENGINE"] == "django.db.backends.postgresql"
     assert (database["USER"], database["PASSWORD"]) == ("map", "p@ss/w:rd")
     assert (database["HOST"], database["PORT"], database["NAME"]) == ("db.example.org", "5433", "map s")
-    assert database["OPTIONS"] == {"connect_timeout": 5, "sslmode": "verify-full", "sslrootcert": "/ca.pem"}
+    tls = {"sslmode": "verify-full", "sslrootcert": "/ca.pem"}
+    assert database["OPTIONS"] == {**addresses.POSTGRES_PATIENCE, **tls}
+    assert (database["CONN_MAX_AGE"], database["CONN_HEALTH_CHECKS"]) == (60, True)
+
+
+def test_postgresql_with_a_pool_and_time_limits() -> None:
+    use = addresses.PostgresUse(pool=8, timeout=60)
+    database = addresses.database("postgresql://db/maps?connect_timeout=9", use=use)
+    assert database["CONN_MAX_AGE"] == 0, "Django refuses both"
+    options = database["OPTIONS"]
+    assert options["pool"]["max_size"] == 8
+    assert options["connect_timeout"] == "9"
+    assert "statement_timeout=60s" in options["options"]
+    assert "idle_in_transaction_session_timeout=60s" in options["options"]
 
 
 def test_postgresql_on_a_socket() -> None:

@@ -148,7 +148,7 @@ def test_check_deploy_is_clean_in_production(tmp_path: Path, s3_server: S3Server
         assert "no issues (0 silenced)" in checked.stdout
         wrong = {**variables, "MAPGAN_S3_SECRET_ACCESS_KEY": "wrong"}
         checked = run("manage.py", "check", "--deploy", **wrong)
-        assert "The storage refuses our key." in checked.stderr
+        assert "MAPGAN_S3_SECRET_ACCESS_KEY does not belong" in checked.stderr
     finally:
         broker.close()
 
@@ -158,9 +158,9 @@ def test_check_deploy_names_what_is_missing(tmp_path: Path) -> None:
     nobody = {"MAPGAN_STORAGE": "s3", "MAPGAN_S3_ENDPOINT_URL": "http://127.0.0.1:9", **missing}
     checked = run("manage.py", "check", "--deploy", MAPGAN_VAR_DIR=str(tmp_path), **PRODUCTION, **nobody)
     assert checked.returncode == 0, "a service that is away must not keep a site from starting"
-    assert "mapgan.W001) The broker does not answer." in checked.stderr
+    assert "mapgan.W001) The broker does not answer: look at REDIS_URL" in checked.stderr
     assert "REDIS_URL" in checked.stderr
-    assert "mapgan.W002) The storage does not answer." in checked.stderr
+    assert "mapgan.W002) The S3 server does not answer: look at MAPGAN_S3_ENDPOINT_URL" in checked.stderr
 
 
 def test_a_fresh_clone_migrates_and_is_told_about_generators(tmp_path: Path) -> None:

@@ -26,13 +26,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 EVERY, STEPS = 40, 160
 TINY = {
     "generator": "unet_32", "generator_width": "2", "discriminator_width": "2", "image_size": "32",
-    "load_size": "36", "steps": str(STEPS), "checkpoint_every": str(EVERY), "samples": "2",
-    "evaluate_tiles": "2", "seed": "3", "validation_share": "0.2",
+    "load_size": "36", "steps": str(STEPS), "decay_steps": "0", "checkpoint_every": str(EVERY),
+    "samples": "2", "evaluate_tiles": "2", "seed": "3", "validation_share": "0.2",
 }  # fmt: skip
 CACHES = re.compile(
-    r"var/static/.*|var/cache/generators/[0-9a-f]{64}\.onnx|var/beat-schedule.*|work/datasets/[0-9a-f]{64}.*"
+    r"var/cache/generators/[0-9a-f]{64}\.onnx|var/beat-schedule.*|work/datasets/[0-9a-f]{64}.*"
 )
-"""What a machine may keep: static files, the clock's notes, and copies that are known by their hash."""
+"""What a machine may keep: the clock's notes, and copies that are known by their hash."""
 
 
 @dataclass
@@ -136,12 +136,12 @@ def test_from_a_dataset_to_a_published_generator_though_a_train_machine_vanishes
     write_maps(tmp_path / "pairs" / "train", 12)
     archive = Path(shutil.make_archive(str(tmp_path / "pairs"), "zip", tmp_path / "pairs"))
     with archive.open("rb") as file:
-        site.staff.fill("/datasets/new/", files={"archive": file}, name="Harbour", archive=None)
+        site.staff.fill("/training/datasets/new/", files={"archive": file}, name="Harbour", archive=None)
     version = str(site.fleet.query("SELECT id FROM training_datasetversion")[0][0])
     finished(site, "training_datasetversion", version)
 
     # --- A run, whose machine vanishes after a checkpoint
-    site.staff.fill("/runs/new/", name="Harbour", **TINY)
+    site.staff.fill("/training/runs/new/", name="Harbour", **TINY)
     run = str(site.fleet.query("SELECT id FROM training_trainingrun")[0][0])
     stored = "SELECT max(step) FROM training_checkpoint WHERE run_id = %s"
     site.fleet.wait(stored, run, what="a checkpoint")
@@ -160,7 +160,9 @@ def test_from_a_dataset_to_a_published_generator_though_a_train_machine_vanishes
     checkpoint = site.fleet.query(
         "SELECT id FROM training_checkpoint WHERE run_id = %s ORDER BY step DESC", run
     )[0][0]
-    site.staff.fill(f"/checkpoints/{checkpoint}/publish/", title="Harbour", name="harbour", everyone="on")
+    site.staff.fill(
+        f"/training/checkpoints/{checkpoint}/publish/", title="Harbour", name="harbour", everyone="on"
+    )
     publication = str(site.fleet.query("SELECT id FROM training_publication")[0][0])
     finished(site, "training_publication", publication)
     generator, state = site.fleet.query(

@@ -49,7 +49,10 @@ def disk_errors() -> Iterator[None]:
     except OSError as error:
         if error.errno not in DISK_ERRNOS:
             raise
-        message = "The worker's disk is full or cannot be written. Tell the operator of this site."
+        message = (
+            "The worker's disk is full or cannot be written. Tell the operator of this site "
+            "(MAPGAN_WORK_DIR), then try again: what is stored is kept."
+        )
         raise JobFailed("no_room", message, details=repr(error)) from error
 
 
