@@ -26,15 +26,30 @@ LOCATION = OpenApiParameter(
 )
 
 
+class Octets:
+    """A chunk that is still to be read.
+
+    Requests and views of REST framework refer to each other, so what they hold stays until the garbage is
+    collected; a chunk's bytes must not.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def read(self) -> bytes:
+        """The bytes, and one more than there may be; whoever takes them looks at their number."""
+        data: bytes = self._stream.read(CHUNK_LIMIT + 1)
+        return data
+
+
 class OctetsParser(BaseParser):
-    """A chunk's bytes, and one more than it may have."""
+    """Takes a chunk as it is, later."""
 
     media_type = OCTETS
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        """The bytes; whoever takes them looks at their number."""
-        data: bytes = stream.read(CHUNK_LIMIT + 1)
-        return data
+        """Nothing is read yet."""
+        return Octets(stream)
 
 
 class UploadsView(StaffView):
@@ -91,9 +106,10 @@ class UploadView(StaffView):
     def patch(self, request: Request, upload_id: uuid.UUID) -> Response:
         """Send the next chunk (staff). One that is there already changes nothing; a gap is a conflict."""
         upload = upload_owned(user=request.user, upload_id=upload_id)
-        data: Any = request.data
-        if not isinstance(data, bytes):
+        chunk: Any = request.data
+        if not isinstance(chunk, Octets):
             raise ValidationError({"": [f"Send the bytes as {OCTETS}."]}, "invalid")
+        data = chunk.read()
         _check_whole(request, data)
         upload_append(upload=upload, offset=_offset(request), data=data)
         return self.shaped(upload, UploadSerializer)
