@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
@@ -14,6 +15,8 @@ from pytest_django import Settings
 
 from accounts.models import User
 from jobs.models import JobState
+from storage.objects import read
+from storage.s3 import PrivateS3Storage
 from tests.mapgan.pairs import write_maps
 from tests.support.outage import Proxy
 from tests.training.conftest import brought, zipped
@@ -110,3 +113,26 @@ def test_no_room_for_a_dataset(small_disk: Path, carol: User, settings: Settings
     assert version_retry(version=version)
     again = examined(version)
     assert (again.state, again.error_details) == (JobState.SUCCEEDED, "")
+
+
+def test_an_uploaded_dataset_is_joined_in_the_server(
+    carol: User, s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The chunks become the archive inside S3: the worker sends none of it again."""
+    write_maps(tmp_path / "pairs" / "train", 12)
+    (tmp_path / "pairs" / "notes.txt").write_bytes(os.urandom(11 * MB))
+    archive = zipped(tmp_path / "pairs")
+    version = brought(carol, archive)  # in two chunks
+    sent: list[int] = []
+    put = PrivateS3Storage._save
+
+    def noted(storage: PrivateS3Storage, name: str, content: Any) -> str:
+        sent.append(content.size)
+        return str(put(storage, name, content))
+
+    monkeypatch.setattr(PrivateS3Storage, "_save", noted)
+    examined(version)
+    assert (version.state, version.error_details) == (JobState.SUCCEEDED, "")
+    assert read(version.archive) == archive
+    assert version.archive_bytes == len(archive)
+    assert max(sent) < MB, "the report and the sheets, and no archive"

@@ -165,10 +165,22 @@ def _store(
             extension = "".join(path.suffixes).lstrip(".")
             kind = column.replace("_", "-")
             key = version_key(job.pk, kind, extension, attempt=attempt.number)
-            fields[column] = stash.save(key, path, attempt.check)
+            chunks = _chunks(job, path) if column == "archive" else {}
+            if chunks:
+                fields[column] = stash.save_joined(key, chunks, path, attempt.check)
+            else:
+                fields[column] = stash.save(key, path, attempt.check)
     fields["archive_bytes"] = archive.stat().st_size
     fields["archive_sha256"] = sha256_of(archive)
     return Done(fields, stash.discard)
+
+
+def _chunks(job: DatasetVersion, archive: Path) -> dict[str, int]:
+    """Keys and sizes of the stored chunks that the archive was joined from; none when it came otherwise."""
+    if job.upload is None:
+        return {}
+    chunks: dict[str, int] = dict(job.upload.chunks.values_list("key", "size"))
+    return chunks if sum(chunks.values()) == archive.stat().st_size else {}
 
 
 def tidy(job_id: str) -> None:
