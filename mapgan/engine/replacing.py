@@ -9,9 +9,13 @@ from typing import Any
 
 @contextmanager
 def replaced(layer: Any, name: str, function: Callable[..., Any]) -> Iterator[None]:
-    """An attribute of one layer that hides its class's for a while."""
+    """An attribute of one layer that hides its class's for a while, or another one put there before."""
+    before = vars(layer).get(name)
     setattr(layer, name, function)
     try:
         yield
     finally:
-        delattr(layer, name)
+        if before is None:
+            delattr(layer, name)
+        else:
+            setattr(layer, name, before)

@@ -2,8 +2,8 @@
 
 What makes it fast on a CPU: the generator runs once for both losses; D's update happens while the
 outer tape is paused, so nothing of it is kept for G; and Adam is TensorFlow's fused kernel, one
-pass over the memory for each weight; normalisations and the deepest convolutions have forms of their
-own (:mod:`mapgan.engine.norms`, :mod:`mapgan.engine.products`). On a GPU the whole step is compiled
+pass over the memory for each weight; normalisations, paddings and the deepest convolutions have forms
+of their own (:mod:`mapgan.engine.norms`, ``paddings``, ``products``). On a GPU the whole step is compiled
 by XLA, which on a CPU would slow the convolutions. Several GPUs share a batch by ``MirroredStrategy``.
 """
 
@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import tensorflow as tf
 from keras import ops
 
-from mapgan.engine import norms, products
+from mapgan.engine import norms, paddings, products
 from mapgan.engine.devices import sharing
 from mapgan.engine.heap import keep_freed_memory
 from mapgan.engine.state import Adam, Losses, Pictures, TrainState, Update, network_weights, warm_decay
@@ -85,7 +85,7 @@ def compile_step(state: TrainState, *, xla: bool | None = None) -> Update:
 
     def on_cpu(first: Any, second: Any, rate: Any) -> Losses:
         networks = state.model.networks.values()
-        with products.used(networks), norms.used(networks):
+        with products.used(networks), norms.used(networks), paddings.used(networks):
             return update(first, second, rate)
 
     return _Update(tf.function(on_cpu, autograph=False))
