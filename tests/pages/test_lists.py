@@ -146,5 +146,5 @@ def test_a_question_about_progress_is_cheap(
     alice_client: Client, alice: User, generator: Generator, django_assert_max_num_queries: Callable[..., Any]
 ) -> None:
     row = submitted(alice, generator)
-    with django_assert_max_num_queries(4):  # session, user, row, place in the queue
+    with django_assert_max_num_queries(5):  # session, user, row, place in the queue, is it paused
         alice_client.get(f"/translations/{row.pk}/status/", headers=HTMX)

@@ -4,33 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from functools import wraps
-from typing import TypeVar
 
 from django.conf import settings
-from django.db.models import Model
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
-from django.views.decorators.cache import never_cache
 
-from accounts.models import User
+from accounts.access import staff_of, staff_only
 from training_jobs.models import TrainingRun
 from training_jobs.selectors import may_train, run_visible
-from translator.views.common import P, View
 
-M = TypeVar("M", bound=Model)
-
-
-def staff_only(view: View[P]) -> View[P]:
-    """404 for anybody else, signed in or not: nobody learns that there is something. Kept by no cache."""
-
-    @wraps(view)
-    def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        if not may_train(request.user):
-            raise Http404
-        return view(request, *args, **kwargs)
-
-    return never_cache(wrapped)
+__all__ = ["run_of", "staff_of", "staff_only", "whole_archives"]
 
 
 def whole_archives(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -41,13 +24,6 @@ def whole_archives(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
 
     setattr(view, "body_limit", limit)  # noqa: B010 - for mapgan_site.middleware.BodySizeMiddleware
     return view
-
-
-def staff_of(request: HttpRequest) -> User:
-    """The person, whom `staff_only` has let in."""
-    if not isinstance(request.user, User):
-        raise Http404
-    return request.user
 
 
 def run_of(request: HttpRequest, run_id: uuid.UUID) -> TrainingRun:
