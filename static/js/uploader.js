@@ -52,6 +52,7 @@ function start(field, form) {
   window.FilePond.create(field.querySelector("input[type=file]"), {
     credits: false,
     files: keptBy(field),
+    oninit: () => requestAnimationFrame(() => requestAnimationFrame(() => field.toggleAttribute("data-ready", true))),
     labelIdle: 'Drop an archive here or <span class="filepond--label-action" tabindex="0">choose a file</span>',
     labelFileProcessing: "Sending",
     labelFileProcessingComplete: "Sent",

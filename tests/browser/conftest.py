@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 
 from tests.support.live import LiveStack
 
@@ -167,3 +167,8 @@ def submit(page: Page, payload: dict[str, Any], *, visibility: str = "Private") 
     page.get_by_role("button", name="Translate").click()
     page.wait_for_url("**/translations/*-*/")
     return urlsplit(page.url).path
+
+
+def wait_for_uploader(page: Page) -> None:
+    """Until FilePond has faded in: before that it may lose a key, and its words have no contrast yet."""
+    expect(page.locator("[data-uploader][data-ready] .filepond--drop-label")).to_have_css("opacity", "1")

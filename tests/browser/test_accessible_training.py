@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.conftest import Guard, enter
+from tests.browser.conftest import Guard, enter, wait_for_uploader
 from tests.browser.test_accessible import complaints
 from tests.support.live import LiveStack
 
@@ -85,6 +85,8 @@ def test_pages_around_runs(staff: Page, guard: Guard, rows: dict[str, str]) -> N
         f"{rows['failed']}delete/",
     ):
         staff.goto(address)
+        if address == "/training/datasets/new/":
+            wait_for_uploader(staff)
         found += complaints(staff)
     with guard.expecting("status of 404"):
         staff.goto(f"{rows['running']}tensorboard/")  # nothing for it yet
