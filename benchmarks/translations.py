@@ -24,6 +24,7 @@ from benchmarks.contest import ROOT, Contestant, MeasurementError, Outcome, cont
 from benchmarks.machine import cores, describe
 from benchmarks.results import Row, table
 from benchmarks.training_steps import OURS, TORCH, TORCH_PASSIVE, against, faster_torch
+from mapgan import hugepages
 
 KERAS = "Keras predict"
 PRODUCTS = {"numpy": "matrix product, NumPy", "torch": "matrix product, PyTorch"}
@@ -31,6 +32,8 @@ FLOOR = 1.2
 OWN_KERNELS: dict[str, str | None] = {"OPENBLAS_CORETYPE": None, "OPENBLAS_L2_SIZE": None}
 """Where these are set, for another program's sake, NumPy's product has the kernels of an older processor: the
 floor would lie twice as high as the machine's."""
+AS_OUR_WORKER: dict[str, str | None] = {hugepages.VARIABLE: hugepages.tunables({})}
+"""What `scripts/process.py translate` is started with."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def race(case: Case, rounds: int, threads: int) -> Outcome:
         passive: dict[str, str | None] = {"OMP_WAIT_POLICY": "PASSIVE"}
         reference = "benchmarks.torch_reference"
         contestants = [
-            enter(OURS, "benchmarks.translators", {"way": "mapgan"}),
+            enter(OURS, "benchmarks.translators", {"way": "mapgan"}, environment=AS_OUR_WORKER),
             enter(KERAS, "benchmarks.translators", {"way": "predict"}),
             enter(TORCH, reference, {}, python=python),
             enter(TORCH_PASSIVE, reference, {}, python=python, environment=passive),

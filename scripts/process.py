@@ -49,6 +49,16 @@ def celery(*arguments: str) -> None:
     sys.exit(main())
 
 
+def start_again_with_huge_pages() -> None:
+    """The same process from its beginning, with a variable that is read only there."""
+    from mapgan import hugepages
+
+    value = hugepages.tunables(os.environ)
+    if value is not None and sys.platform == "linux":
+        os.environ[hugepages.VARIABLE] = value
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves
+
+
 def worker(queue: str) -> None:
     """A Celery worker. The solo pool: one job at a time is what one GPU or a small CPU can do."""
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
@@ -88,6 +98,8 @@ def main() -> None:
     os.umask(0o077)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mapgan_site.settings")
     sys.path[0] = str(ROOT)  # instead of scripts/, whose modules have names that others use
+    if role == "translate":
+        start_again_with_huge_pages()
     os.chdir(ROOT)
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured

@@ -109,6 +109,13 @@ def family(pid: int) -> list[psutil.Process]:
     return [top, *top.children(recursive=True)]
 
 
+def test_the_translate_worker_has_huge_pages(live_stack: LiveStack) -> None:
+    def tunables() -> list[str]:
+        return [each.environ().get("GLIBC_TUNABLES", "") for each in family(live_stack.pid("translate"))]
+
+    wait_until(lambda: "glibc.malloc.hugetlb=1" in tunables(), seconds=30, what="a worker with huge pages")
+
+
 def test_a_whole_life(live_stacks: Callable[..., LiveStack]) -> None:
     """Stopping leaves nothing behind; a second start keeps the data; a killed supervisor takes all along."""
     stack = live_stacks()
