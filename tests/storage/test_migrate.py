@@ -153,7 +153,8 @@ def test_a_thousand_objects_there_and_back(site: Site) -> None:
     assert names == {f"sites/maps/{key}" for key in before} - {"sites/maps/translations/left.tmp"}
     again = {key for key, value in arrived.items() if key in stored and stored[key] != value}
     assert again == set(), "stored twice"
-    assert report["copied"] >= OBJECTS - len(arrived)
+    on_their_way = [key for key in arrived if key.startswith("sites/maps/incoming/")]
+    assert report["copied"] >= OBJECTS - (len(arrived) - len(on_their_way))
     again = site.move("local", "s3", code=1)
     assert (again["copied"], again["already_there"]) == (0, OBJECTS)
 
