@@ -88,7 +88,7 @@ class Person:
 
 
 def test_both_directions_are_published_and_used(live_stack: LiveStack, tmp_path: Path) -> None:
-    staff, member = Person(live_stack, "cyra", is_staff=True), Person(live_stack, "uma")
+    staff, member = Person(live_stack, "cyra", is_staff=True), Person(live_stack, "ursel")
     path = tmp_path / "unpaired.zip"
     path.write_bytes(zipped(write_domains(tmp_path)))
     version = live_stack.python(BRING.format(archive=str(path), staff="cyra", name="cyra"))
