@@ -6,6 +6,7 @@ which must know within a second. Beat signs only when it has ticked: one that li
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 from collections.abc import Callable
@@ -70,3 +71,9 @@ def beat_signs(**_: Any) -> None:
     """The scheduler takes nothing from a queue."""
     after_task_publish.connect(lambda **_: _ticked.set(), weak=False)
     _start(BEAT, [])
+    atexit.register(_beat_signs_off)  # it has no signal of its own for that
+
+
+def _beat_signs_off() -> None:
+    _stop.set()
+    _tried(worker_sign_off)
