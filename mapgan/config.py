@@ -24,6 +24,7 @@ UPSAMPLES: Final = ("transposed", "resize")
 GAN_LOSSES: Final = ("bce", "lsgan")
 PRECISIONS: Final = ("float32", "bfloat16")
 AUGMENTATIONS: Final = ("none", "color", "color,translation", "color,translation,cutout")
+_MOST: Final = 2**63 - 1
 GENERATOR_PATTERN: Final = re.compile(r"unet_(16|32|64|128|256|512)|resnet_(6|9)")
 
 
@@ -305,7 +306,7 @@ class TrainConfig:
             raise ConfigError(f"unknown setting: {', '.join(unknown)}")
         # JSON and TOML writers may drop the point of 100.0; an integer is a fine float.
         fitted: dict[str, Any] = {
-            name: float(value) if known[name] == "float" and type(value) is int else value
+            name: float(value) if known[name] == "float" and _countable(value) else value
             for name, value in values.items()
         }
         return cls(**fitted)
@@ -343,11 +344,18 @@ def _check(name: str, value: Any, expected: str, setting: Setting) -> None:
         raise ConfigError(f"{name} must be one of {', '.join(setting.choices)}, not {value!r}")
     if setting.low is None or setting.high is None:
         return
+    if type(value) is int and not _countable(value):
+        raise ConfigError(f"{name} must be at most {_MOST}, not a number of {value.bit_length()} bits")
     inside = math.isfinite(value) and setting.low <= value <= setting.high
     if not inside or (setting.below and value == setting.high):
         unlimited = setting.high == math.inf
         limit = f"at least {setting.low:g}" if unlimited else f"from {setting.low:g} to {setting.high:g}"
         raise ConfigError(f"{name} must be {limit}{' (exclusive)' if setting.below else ''}, not {value!r}")
+
+
+def _countable(value: Any) -> bool:
+    """Whether it is an integer of 64 bits: what a database, a random generator and a float take."""
+    return type(value) is int and abs(value) <= _MOST
 
 
 def _toml_value(value: str | float | bool) -> str:

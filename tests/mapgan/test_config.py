@@ -84,12 +84,17 @@ def test_toml_survives_any_value(label: str, rate: float, weight: float, seed: i
         ("diff_augment", "colour", "diff_augment must be one of none, color"),
         ("validation_share", 0.6, "validation_share must be from 0 to 0.5"),
         ("samples", 65, "samples must be from 0 to 64"),
+        ("steps", 10**400, "steps must be at most 9223372036854775807"),
+        ("l1_weight", 10**400, "l1_weight must be at most"),
+        ("seed", 2**63, "seed must be at most"),
     ],
 )
 def test_nonsense_is_named(field: str, value: Any, message: str) -> None:
     """The message says which field and what it takes."""
     with pytest.raises(ConfigError, match=message):
         TrainConfig(**{field: value})
+    with pytest.raises(ConfigError, match=message):
+        TrainConfig.from_dict({field: value})
 
 
 def test_cyclegan_of_every_preset() -> None:
