@@ -173,6 +173,8 @@ def test_pausing_frees_the_workers_and_goes_on_where_it_was(carol: User, picture
     assert sweeps_advance() == 0
     assert sweep_resume(sweep=sweep, by=carol)
     sweeps_advance()  # the first is still saving
+    lifecycle.write(TrainingRun, first.pk, 1, wish="")
+    sweeps_advance()  # its worker has heard of it and puts away what it has
     assert lifecycle.hold(TrainingRun, first.pk, 1, wish="")
     sweeps_advance()
     first.refresh_from_db()
@@ -181,6 +183,19 @@ def test_pausing_frees_the_workers_and_goes_on_where_it_was(carol: User, picture
     assert not second.is_paused
     assert len(active(sweep)) == 2
     assert not Trial.objects.filter(held=True).exists()
+
+
+def test_who_lets_one_run_go_on_pauses_it_alone_from_then_on(carol: User, pictures: DatasetVersion) -> None:
+    sweep = started(carol, pictures)
+    sweeps_advance()
+    run = active(sweep)[0]
+    sweep_pause(sweep=sweep, by=carol)
+    assert run_resume(run=run, by=carol)
+    assert run_pause(run=run, by=carol)
+    sweep_resume(sweep=sweep, by=carol)
+    sweeps_advance()
+    run.refresh_from_db()
+    assert run.is_paused
 
 
 def test_a_run_that_a_person_paused_stays_paused(carol: User, pictures: DatasetVersion) -> None:

@@ -11,7 +11,7 @@ from accounts.models import User
 from jobs.models import JobState
 from jobs.services import job_cancel, job_enqueue, job_hold, job_release, job_retry
 from mapgan.config import ConfigError, TrainConfig
-from training_jobs.models import DatasetVersion, RunNote, TrainingRun, Wish
+from training_jobs.models import DatasetVersion, RunNote, TrainingRun, Trial, Wish
 from translator.storage import remove
 
 
@@ -86,6 +86,7 @@ def run_resume(*, run: TrainingRun, by: User) -> bool:
     changed = job_release(job=run) or job_retry(job=run)
     if changed:
         TrainingRun.objects.filter(pk=run.pk).update(wish="", failed_step=None)
+        Trial.objects.filter(run=run).update(held=False)  # from now on its pauses are a person's own
         _note(run, by, "resume", "Asked to go on.")
     run.refresh_from_db()
     return changed

@@ -211,8 +211,8 @@ def _release(sweep: Sweep) -> None:
     """Runs that were paused with the sweep go on with it."""
     for trial in sweep.trials.filter(held=True).select_related("run"):
         run = trial.run
-        if run is not None and run.state == JobState.RUNNING and run.wish == Wish.PAUSE:
-            continue  # it is still saving
+        if run is not None and run.state == JobState.RUNNING:
+            continue  # it is still saving: its worker takes the wish back some time before it holds the run
         if run is not None:
             run_release(run=run)
         Trial.objects.filter(pk=trial.pk).update(held=False)
