@@ -136,7 +136,8 @@ class Ingest:
             self.note("resumed", f"Went on from the checkpoint of step {step:,}.", step)
 
     def _started(self, event: dict[str, Any]) -> None:
-        self._record(facts={name: event[name] for name in FACTS if name in event})
+        # The watchdog of an earlier attempt is gone: nobody would ever say that what it saw is over.
+        self._record(facts={name: event[name] for name in FACTS if name in event}, alarms=[])
         if not event["step"]:
             self.note("started", f"Began with {event['images']:,} pictures.", 0)
         self._keeper.keep_run_files()
