@@ -98,17 +98,33 @@ def test_pinned_and_no_longer(clients: Clients, run: TrainingRun) -> None:
 
 def test_chosen_ones_are_deleted_after_a_question(clients: Clients, run: TrainingRun) -> None:
     chosen = [str(the(run, step).pk) for step in (200, 300)]
-    act = f"{run.get_absolute_url()}checkpoints/act/"
-    asked = clients["carol"].post(act, {"action": "delete", "checkpoint": chosen})
-    page = clients["carol"].get(asked["Location"])
+    own = f"{run.get_absolute_url()}checkpoints/"
+    page = clients["carol"].post(f"{own}act/", {"action": "delete", "checkpoint": chosen})
     assert "Delete 2 checkpoints?" in text_of(page)
     assert "it will go on from step 100" in text_of(page)
+    assert f'action="{own}delete/"' in page.content.decode()
     assert run.checkpoints.count() == 3
-    page = clients["carol"].post(asked["Location"], {"checkpoint": chosen}, follow=True)
+    page = clients["carol"].post(f"{own}delete/", {"checkpoint": chosen}, follow=True)
     assert "2 checkpoints deleted, 2.9\xa0KB freed" in page.content.decode().replace("&nbsp;", "\xa0")
     assert [each.step for each in run.checkpoints.all()] == [100]
-    page = clients["carol"].post(asked["Location"], {"checkpoint": chosen}, follow=True)  # a second press
+    page = clients["carol"].post(f"{own}delete/", {"checkpoint": chosen}, follow=True)  # a second press
     assert "not there any more" in text_of(page)
+
+
+def test_a_hundred_chosen_fit_into_no_address(clients: Clients, run: TrainingRun) -> None:
+    for step in range(1_000, 1_100):
+        run.checkpoints.create(step=step, attempt=1, size_bytes=10, weights_sha256="0" * 64)
+    chosen = [str(each.pk) for each in run.checkpoints.all()]
+    act = f"{run.get_absolute_url()}checkpoints/act/"
+    page = clients["carol"].post(act, {"action": "delete", "checkpoint": chosen}, follow=True)
+    assert page.redirect_chain == []
+    assert "Delete 103 checkpoints?" in text_of(page)
+    assert page.content.decode().count('type="hidden" name="checkpoint"') == 103
+    answer = clients["carol"].post(act, {"action": "compare", "checkpoint": chosen})
+    assert len(answer["Location"]) < 1_000
+    page = clients["carol"].get(answer["Location"])
+    assert "At most 6 are shown; the first ones of the 103 chosen" in text_of(page)
+    assert [each.step for each in page.context["chosen"]] == [100, 200, 300, 1_000, 1_001, 1_002]
 
 
 def test_nothing_chosen_is_said(clients: Clients, run: TrainingRun) -> None:

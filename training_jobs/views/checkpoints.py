@@ -89,11 +89,10 @@ def act(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     if not chosen:
         messages.info(request, "Choose checkpoints first, by the boxes at the beginning of their rows.")
         return _back(run)
-    ids = urlencode([(CHOSEN, str(each.pk)) for each in chosen])
     if action == "compare":
-        return redirect(f"{reverse('training:checkpoints-compare')}?{ids}")
+        return _compare(request, chosen)
     if action == "delete":
-        return redirect(f"{reverse('training:checkpoints-delete', args=[run.pk])}?{ids}")
+        return _question(request, run, chosen)  # no address: it could not name hundreds of them
     if action in ("pin", "unpin"):
         checkpoints_pin(checkpoints=chosen, by=user, pinned=action == "pin")
     elif action == "evaluate":
@@ -121,14 +120,7 @@ def delete(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         else:
             messages.success(request, _freed(len(freed.steps), freed.bytes))
         return _back(run)
-    context = {
-        "run": run,
-        "chosen": chosen,
-        "bytes": sum(each.size_bytes for each in chosen),
-        "refusal": deleting_refused(run, chosen),
-        "warning": deleting_warning(run, chosen),
-    }
-    return render(request, "training/checkpoints_delete.html", context)
+    return _question(request, run, chosen)
 
 
 @staff_only
@@ -199,6 +191,30 @@ def evaluation_act(request: HttpRequest, evaluation_id: uuid.UUID, action: str) 
     if not actions[action](evaluation=evaluation):
         messages.info(request, "That is not possible any more: look at where the evaluation stands now.")
     return _back(evaluation.checkpoint.run)
+
+
+def _question(request: HttpRequest, run: TrainingRun, chosen: list[Checkpoint]) -> HttpResponse:
+    """Whether they shall be deleted, with what that means."""
+    context = {
+        "run": run,
+        "chosen": chosen,
+        "bytes": sum(each.size_bytes for each in chosen),
+        "refusal": deleting_refused(run, chosen),
+        "warning": deleting_warning(run, chosen),
+    }
+    return render(request, "training/checkpoints_delete.html", context)
+
+
+def _compare(request: HttpRequest, chosen: list[Checkpoint]) -> HttpResponse:
+    """To the page that shows as many of them as fit beside each other."""
+    shown = chosen[: side_by_side.MOST]
+    if len(shown) < len(chosen):
+        message = (
+            f"At most {side_by_side.MOST} are shown; the first ones of the {len(chosen):,} chosen are here."
+        )
+        messages.info(request, message)
+    ids = urlencode([(CHOSEN, str(each.pk)) for each in shown])
+    return redirect(f"{reverse('training:checkpoints-compare')}?{ids}")
 
 
 def _evaluate(request: HttpRequest, chosen: list[Checkpoint]) -> None:
