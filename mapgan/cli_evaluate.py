@@ -202,9 +202,9 @@ def _run_of(sources: Sequence[Path]) -> tuple[Path | None, str]:
 
 def _tell(direction: str, row: Row) -> None:
     """A line on stderr as each generator is done."""
-    from mapgan.metrics import MEASURES, SHOWN
+    from mapgan.measures import MEASURES, columns
 
-    names = [name for name in SHOWN[direction][:3] if name in row.measured.values]
+    names = columns(direction, row.measured.values)[:3]
     shown = "  ".join(
         f"{MEASURES[name].title} {MEASURES[name].text(row.measured.values[name])}" for name in names
     )
@@ -237,17 +237,17 @@ def _write(result: Result, json_file: Path | None, report: Path | None, sheet: P
 
 def table(result: Result, direction: str) -> list[str]:
     """A generator a line, the best first and marked, the baselines last; 95 % intervals below each."""
-    from mapgan.metrics import MEASURES, SHOWN
+    from mapgan.measures import MEASURES, columns
 
     rows = result.rows[direction]
-    shown = [name for name in SHOWN[direction] if any(name in row.measured.values for row in rows)]
+    shown = columns(direction, {name for row in rows for name in row.measured.values})
     if any("fid_keras_inception" in row.measured.values for row in rows):
         shown.append("fid_keras_inception")
     titles = [f"{MEASURES[name].label} {_ARROWS[MEASURES[name].better]}" for name in shown]
     widths = [max(len(title), 16) + 2 for title in titles]
     left = max(len(row.name) for row in rows) + 8
     lines = [
-        f"{direction}: {result.tiles} tiles of {result.label}; best first by {_rule(direction)}",
+        f"{direction}: {result.tiles} tiles of {result.label}; best first by {result.rule(direction)}",
         " " * left + "".join(f"{title:>{width}}" for title, width in zip(titles, widths, strict=True)),
     ]
     for row in rows:
@@ -262,12 +262,6 @@ def table(result: Result, direction: str) -> list[str]:
     if not all(row.guarded for row in rows if row.rank):
         lines.append("! its pictures are no nearer to their own targets than other targets are")
     return [line.rstrip() for line in lines]
-
-
-def _rule(direction: str) -> str:
-    from mapgan.scoring import RULES
-
-    return RULES[direction]
 
 
 def _interval(row: Row, name: str) -> str:

@@ -6,6 +6,7 @@ The command line, the report, the site and docs/metrics.md read it. Standard lib
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -134,3 +135,9 @@ SHOWN: Final = {
     "map2sat": ("kid_random_cnn", "swd", "spectrum_distance", "psnr", "rmse", "ms_ssim", "sharpness_ratio"),
 }
 """The columns of a table for each direction; JSON has them all."""
+
+
+def columns(direction: str, measured: Container[str]) -> list[str]:
+    """Those of :data:`SHOWN` that were measured; without pairs they are the same for both directions."""
+    names = SHOWN[direction if "rmse" in measured else "map2sat"]
+    return [name for name in names if name in measured]

@@ -3,7 +3,7 @@
 The losses of a GAN do not say it: they measure one network against the other. The rule is
 
 * **sat2map**: palette mIoU, then acc<5. A flat beige scores well on every distance; only the classes
-  ask for streets.
+  ask for streets. Where no target belongs to a source both are missing, and the texture decides.
 * **map2sat**: likeness of the texture (KID, then SWD, then the spectrum), lower first. It cannot see
   whether the texture lies in the right place, so there is a **guard**: a translation must be nearer to
   its own target, in PSNR, than another target of the same set is. Whoever fails it ranks below all who
@@ -20,8 +20,9 @@ from typing import Final
 
 from mapgan.config import TrainConfig
 
-MAP_RULE: Final = (("palette_miou", 1), ("acc5", 1))
-TEXTURE_RULE: Final = (("kid_random_cnn", -1), ("swd", -1), ("spectrum_distance", -1), ("l1", -1))
+_TEXTURE: Final = (("kid_random_cnn", -1), ("swd", -1), ("spectrum_distance", -1))
+MAP_RULE: Final = (("palette_miou", 1), ("acc5", 1), *_TEXTURE)
+TEXTURE_RULE: Final = (*_TEXTURE, ("l1", -1))
 """Measures in the order in which they decide; 1 where more is better, -1 where less is."""
 
 Measures = Mapping[int, Mapping[str, Mapping[str, float]]]
@@ -61,7 +62,7 @@ def kept(steps: Iterable[int], measures: Measures, config: TrainConfig) -> set[i
         steps: of all checkpoints of the run.
         measures: of those that were measured.
         config: ``keep_checkpoints`` newest stay (0: all of them), and ``keep_best`` of each direction by
-            :func:`ranking_key`, and multiples of ``keep_every``.
+            :func:`ranking_key` (the earlier of two that are equal), and multiples of ``keep_every``.
     """
     ordered = sorted(steps)
     if not config.keep_checkpoints:
@@ -71,7 +72,7 @@ def kept(steps: Iterable[int], measures: Measures, config: TrainConfig) -> set[i
         keep |= {step for step in ordered if step % config.keep_every == 0}
     for direction in config.directions if config.keep_best else ():
         keys = {
-            step: (ranking_key(row[direction], maps=direction == "sat2map"), step)
+            step: (ranking_key(row[direction], maps=direction == "sat2map"), -step)
             for step, row in measures.items()
             if direction in row
         }

@@ -209,7 +209,7 @@ def _columns(exam: Exam | None) -> list[Column]:
         known = (
             {name for each in exam.figures.values() for name in each.get(direction, {})} if exam else set()
         )
-        rule = [name for name, _ in rule_of(direction)][:2]
+        rule = [name for name, _ in rule_of(direction) if name in known][:2]
         names = [name for name in dict.fromkeys((*rule, "psnr", *SHOWN[direction])) if name in known]
         found += [Column(direction, RANK), *(Column(direction, MEASURES[name]) for name in names[:most])]
     return found

@@ -91,9 +91,9 @@ def columns_of(direction: str) -> list[Column]:
     """The measures that decide in this direction, in their order."""
     columns = [
         Column(name, TITLES.get(name, name), "higher" if sign > 0 else "lower")
-        for name, sign in rule_of(direction)
+        for name, sign in rule_of(direction)[:2]
     ]
-    return columns if direction == "sat2map" else [*columns[:2], Column("psnr", TITLES["psnr"], "higher")]
+    return columns if direction == "sat2map" else [*columns, Column("psnr", TITLES["psnr"], "higher")]
 
 
 def sweep_table(sweep: Sweep, *, sort: str = "") -> list[TrialRow]:

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Final
 
 from mapgan.metrics import MEASURES, Measure
+from mapgan.ranking import rule_of
 from mapgan.report.charts import charts
 from mapgan.report.pictures import gallery
 from mapgan.report.table import TITLES, ranking, title_of
-from mapgan.scoring import RULES, Result
+from mapgan.scoring import Result
 
 HERE: Final = Path(__file__).parent
 POLICY: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
@@ -112,8 +113,7 @@ def _verdict(result: Result, direction: str) -> str:
     """The best in one sentence, beside the median colour."""
     best = result.best(direction)
     baselines = [row for row in result.rows[direction] if row.series == "median_colour"]
-    first = "palette_miou" if direction == "sat2map" else "kid_random_cnn"
-    name = first if first in best.measured.values else "spectrum_distance"
+    name = next(name for name, _ in rule_of(direction) if name in best.measured.values)
     measure = MEASURES[name]
     text = (
         f"<strong>{escape(title_of(best))}</strong> is the best: {measure.title} "
@@ -124,7 +124,7 @@ def _verdict(result: Result, direction: str) -> str:
     alone = sum(row.rank is not None for row in result.rows[direction]) == 1
     if alone:
         text = text.replace("</strong> is the best:", "</strong>:")
-    rule = "" if alone else f' <span class="muted">Ranked by {escape(RULES[direction])}.</span>'
+    rule = "" if alone else f' <span class="muted">Ranked by {escape(result.rule(direction))}.</span>'
     return f'<p class="verdict">{text}.{rule}</p>'
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from mapgan.metrics import MEASURES, SHOWN, Measure
+from mapgan.measures import MEASURES, Measure, columns
 from mapgan.report.table import BASELINES
 from mapgan.scoring import Row
 
@@ -46,10 +46,10 @@ def charts(rows: Sequence[Row], direction: str) -> str:
     if not runs:
         return ""
     baselines = [row for row in rows if row.kind == "baseline"]
+    measured = [set(row.measured.values) for found in runs.values() for row in found]
     drawn = "".join(
         _chart(MEASURES[name], runs, baselines)
-        for name in SHOWN[direction]
-        if all(name in row.measured.values for found in runs.values() for row in found)
+        for name in columns(direction, set[str].intersection(*measured))
     )
     legend = ""
     if len(runs) > 1:

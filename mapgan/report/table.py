@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Final
 
-from mapgan.metrics import MEASURES, SHOWN, Measure
+from mapgan.measures import MEASURES, Measure, columns
 from mapgan.scoring import Row
 
 TITLES: Final = {"sat2map": "Satellite to map", "map2sat": "Map to satellite"}
@@ -23,7 +23,7 @@ def title_of(row: Row) -> str:
 
 def ranking(rows: Sequence[Row], direction: str) -> str:
     """A generator a row, the best first and marked; the baselines stay at the foot, however it is sorted."""
-    shown = [name for name in SHOWN[direction] if any(name in row.measured.values for row in rows)]
+    shown = columns(direction, {name for row in rows for name in row.measured.values})
     if any("fid_keras_inception" in row.measured.values for row in rows):
         shown.append("fid_keras_inception")
     heads = "".join(_head(MEASURES[name]) for name in shown)

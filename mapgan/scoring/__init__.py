@@ -27,7 +27,9 @@ RULES: Final = {
     "sat2map": "palette mIoU, then acc<5",
     "map2sat": "KID (random CNN), then SWD, for those whose translations are nearer to their own targets "
     "(PSNR) than other targets are",
+    "unpaired": "KID (random CNN), then SWD, then spectrum distance",
 }
+"""What decides, in words: by direction, or where sources and targets do not belong together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +91,10 @@ class Result:
         """The first by the rule."""
         return self.rows[direction][0]
 
+    def rule(self, direction: str) -> str:
+        """What decides in a direction, in words."""
+        return RULES[direction if self.paired else "unpaired"]
+
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
         held_out = {"tiles": self.tiles, "list": self.label, "paired": self.paired}
@@ -97,7 +103,7 @@ class Result:
             "weights": self.weights,
             "directions": {
                 direction: {
-                    "rule": RULES[direction],
+                    "rule": self.rule(direction),
                     "best": rows[0].name,
                     "rows": [_row_values(row) for row in rows],
                 }
