@@ -11,12 +11,16 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Final
 
 PATIENCE: Final = 10.0
 """Seconds that a compiler or another long call gets to end by itself; 20 is what a run may take."""
+ONE_REQUEST: Final = 1.0
+"""Seconds in which further signals are the same request: GNU ``timeout`` and others send it to the process
+and then to its group."""
 
 
 class Stopped(BaseException):
@@ -27,7 +31,7 @@ class Stop:
     """The wish to stop.
 
     Args:
-        wish: asked after every step; the loop saves and ends when it is true.
+        wish: asked after every step and checkpoint; the loop saves and ends when it is true.
     """
 
     def __init__(self, wish: Callable[[], bool] = lambda: False) -> None:
@@ -43,7 +47,7 @@ class Stop:
 
 @contextlib.contextmanager
 def stop_on_signals(at_once: Callable[[], None] = lambda: None) -> Iterator[Stop]:
-    """Turn the first SIGTERM or SIGINT into a polite request; a second one acts as usual.
+    """Turn the first SIGTERM or SIGINT into a polite request; ``ONE_REQUEST`` later they act as usual.
 
     Args:
         at_once: called before the process is ended from outside the main thread, which happens when a
@@ -56,16 +60,18 @@ def stop_on_signals(at_once: Callable[[], None] = lambda: None) -> Iterator[Stop
     Raises:
         Stopped: inside the block, when a signal comes while nothing is unsaved.
     """
-    received: list[int] = []
-    previous: dict[signal.Signals, Any] = {}
+    received: list[float] = []
+    previous: dict[int, Any] = {}
     stop = Stop(lambda: bool(received))
     over = threading.Event()
 
     def remember(number: int, _frame: FrameType | None) -> None:
-        received.append(number)
-        for other, handler in previous.items():
-            signal.signal(other, handler)
-        if not stop.unsaved:
+        received.append(time.monotonic())
+        if len(received) > 1:
+            if received[-1] - received[0] >= ONE_REQUEST:
+                signal.signal(number, previous[number])
+                os.kill(os.getpid(), number)
+        elif not stop.unsaved:
             raise Stopped
 
     def end_if_stuck() -> None:

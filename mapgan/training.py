@@ -82,7 +82,7 @@ def train(
         resume: continue from the newest checkpoint; without one start at 0 (and say so).
         threads: threads of an operation; None leaves the choice to the backend.
         listen: hears every event, see :mod:`mapgan.events`.
-        stop: asked after every step; when true the state is saved and the function returns.
+        stop: asked after every step and checkpoint; when true the state is saved and the function returns.
         beside: what accompanies the run; None takes :func:`mapgan.callbacks.standard`.
 
     Raises:
@@ -115,6 +115,7 @@ def train(
                     with pace.paused():
                         path = _save(session, step)
                         stop.unsaved = False
+                        stopping = stopping or stop()  # a signal since was only remembered
                         if not stopping:  # who asked for an end does not wait for pictures
                             crew.examine(session, step, path)
                 if stopping:

@@ -20,12 +20,12 @@ from mapgan.export import parity
 from mapgan.imageio import from_unit, to_unit
 from mapgan.inference import Generator
 from mapgan.presets import preset
-from mapgan.stopping import Stop
 from mapgan.tiling import pad_to
 from mapgan.training import train
 from mapgan.unpaired import Domain, LoadedDomains, UnpairedDataset
 from tests.mapgan.pairs import REAL_MAPS, write_maps
 from tests.mapgan.processes import everything, inspected, killed_at, read_until, start
+from tests.mapgan.stops import StopAfter
 
 # A small U-Net where any generator will do: six passes through a ResNet take long to compile.
 SETTINGS = {
@@ -96,13 +96,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("stop_after", [2, 8])
 def test_stopped_and_resumed_equals_uninterrupted(tmp_path: Path, run: Path, stop_after: int) -> None:
     """Stopped while the pools fill and when they are full: every array equal, pools and draws included."""
-    asked: list[int] = []
-
-    def stop() -> bool:
-        asked.append(1)
-        return len(asked) >= stop_after
-
-    assert train(CONFIG, dataset(), tmp_path, stop=Stop(stop)) == stop_after
+    assert train(CONFIG, dataset(), tmp_path, stop=StopAfter(stop_after)) == stop_after
     stopped = checkpoints.read_arrays(checkpoints.find(tmp_path))
     assert int(stopped["pools/a/count"]) == min(stop_after, 3)
     assert stopped["pools/b/images"][0].any()

@@ -10,22 +10,32 @@ import threading
 
 import pytest
 
+from mapgan import stopping
 from mapgan.stopping import Stop, Stopped, stop_on_signals
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_the_first_signal_is_a_request(number: signal.Signals) -> None:
-    """A second one acts as it always did, and so does everything after the block."""
-    before = signal.getsignal(number)
-    with stop_on_signals() as stop:
-        stop.unsaved = True
-        assert not stop()
-        os.kill(os.getpid(), number)
-        assert stop()
-        assert signal.getsignal(number) == before
-    assert signal.getsignal(number) == before
+def test_the_first_signal_is_a_request(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those right after it are the same one; a later one acts as it always did, as all do after the block."""
+    heard: list[int] = []
+    before = signal.signal(number, lambda got, _: heard.append(got))
+    ours = signal.getsignal(number)
+    try:
+        with stop_on_signals() as stop:
+            stop.unsaved = True
+            assert not stop()
+            for other in (number, *SIGNALS):  # as GNU timeout does: the process, then its group
+                os.kill(os.getpid(), other)
+            assert stop()
+            assert heard == []
+            monkeypatch.setattr(stopping, "ONE_REQUEST", 0.0)  # all that time later
+            os.kill(os.getpid(), number)
+            assert heard == [number]
+        assert signal.getsignal(number) is ours
+    finally:
+        signal.signal(number, before)
     assert signal.set_wakeup_fd(-1) == -1
     assert not [thread for thread in threading.enumerate() if thread.name == "signals"]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,12 @@ import numpy as np
 import pytest
 
 from mapgan import checkpoints, events, training
+from mapgan.callbacks import Callback, Exam
 from mapgan.config import TrainConfig
 from mapgan.datasets import LoadedPairs, PairedDataset
-from mapgan.stopping import Stop
+from mapgan.stopping import stop_on_signals
 from mapgan.training import DivergedError, TrainingError, train
+from tests.mapgan.stops import StopAfter
 
 CONFIG = TrainConfig(
     generator="unet_64",
@@ -87,14 +91,8 @@ def test_stopped_and_resumed_equals_uninterrupted(
     tmp_path: Path, whole: tuple[Path, list[events.Event]], stop_after: int
 ) -> None:
     """Every array of the state, bit for bit: weights, moments, averages, random states."""
-    asked: list[int] = []
-
-    def stop() -> bool:
-        asked.append(1)
-        return len(asked) >= stop_after
-
     heard: list[events.Event] = []
-    assert train(CONFIG, dataset(), tmp_path, stop=Stop(stop), listen=heard.append) == stop_after
+    assert train(CONFIG, dataset(), tmp_path, stop=StopAfter(stop_after), listen=heard.append) == stop_after
     assert heard[-1] == events.Finished(step=stop_after, reason="stopped")
     heard.clear()
     assert train(CONFIG, dataset(), tmp_path, resume=True, listen=heard.append) == 8
@@ -104,6 +102,29 @@ def test_stopped_and_resumed_equals_uninterrupted(
     for name, array in expected.items():
         np.testing.assert_array_equal(found[name], array, err_msg=name)
     assert checkpoints.find(tmp_path).weights_sha256 == checkpoints.find(whole[0]).weights_sha256
+
+
+def test_a_signal_during_a_save_ends_the_run_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pictures, no further step, no second checkpoint: a large one takes long enough."""
+    save = checkpoints.save
+
+    def interrupted(*arguments: Any, **named: Any) -> Path:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return save(*arguments, **named)
+
+    class Examiner(Callback):
+        """Whom nobody may wait for."""
+
+        def examine(self, exam: Exam) -> None:
+            """Never called."""
+            pytest.fail("a checkpoint was examined after the signal")
+
+    monkeypatch.setattr(checkpoints, "save", interrupted)
+    heard: list[events.Event] = []
+    with stop_on_signals() as stop:
+        assert train(CONFIG, dataset(), tmp_path, stop=stop, listen=heard.append, beside=[Examiner()]) == 3
+    assert list(checkpoints.steps(tmp_path)) == [3]
+    assert heard[-1] == events.Finished(step=3, reason="stopped")
 
 
 def test_resuming_a_finished_run_does_nothing(tmp_path: Path, whole: tuple[Path, list[events.Event]]) -> None:
