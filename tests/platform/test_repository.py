@@ -70,6 +70,19 @@ def test_a_gpu_changes_no_other_version(lock: str) -> None:
         assert alone or pin in tested, f"{pin} is not what the tests ran with"
 
 
+@pytest.mark.parametrize("lock", GPU_LOCKS)
+def test_what_is_imported_without_a_gpu_is_there_with_one(lock: str) -> None:
+    """The same code runs in both images; one package of each is another build of the same modules."""
+    instead = {
+        "train-gpu": {"tensorflow-cpu": "tensorflow"},
+        "translate-gpu": {"onnxruntime": "onnxruntime-gpu"},
+    }[lock]
+    there = {pin.partition("==")[0] for pin in pins(lock)}
+    for pin in pins(lock.removesuffix("-gpu")):
+        name = pin.partition("==")[0]
+        assert instead.get(name, name) in there or "win32" in pin, f"{lock}.lock lacks {name}"
+
+
 def test_the_web_installs_no_framework() -> None:
     names = {pin.partition("==")[0] for pin in pins("web")}
     assert not names & {"tensorflow", "tensorflow-cpu", "keras", "onnxruntime", "jax"}
