@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -182,6 +182,15 @@ def origin(url: str, *, variable: str) -> str:
     if not parts.hostname or parts.username or parts.path.strip("/") or parts.query:
         raise ImproperlyConfigured(f"{variable}: write https://host or https://host:port and nothing more.")
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def is_numeric(host: str) -> bool:
+    """Whether ``host:port`` is an address instead of a name: no name can stand before it."""
+    try:
+        ip_address(urlsplit(f"//{host}").hostname or "")
+    except ValueError:
+        return False
+    return True
 
 
 def site(url: str, *, https: bool, hosts: Sequence[str], bind: str, port: int, local: bool) -> str:

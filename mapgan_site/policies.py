@@ -11,6 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 from mapgan_site import addresses
 
 S3_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+# What can stand before a host: with a dot in it, no certificate covers the whole name.
+S3_HOST_LABEL = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMATS = ("text", "json")
 
@@ -73,6 +75,7 @@ def s3_storage(s3: dict[str, Any], *, link_seconds: int) -> dict[str, Any]:
         "BACKEND": "storage.s3.PrivateS3Storage",
         "OPTIONS": {
             **s3,
+            "addressing_style": "virtual" if _bucket_in_host(s3) else "path",
             "security_token": None,
             "session_profile": None,
             "signature_version": "s3v4",
@@ -118,20 +121,31 @@ def dataset_s3(own: dict[str, str], ours: dict[str, Any]) -> dict[str, Any]:
     return {key: value or ours[key] or None for key, value in own.items()}
 
 
+def _bucket_in_host(s3: dict[str, Any]) -> bool:
+    """Whether links say ``https://bucket.host`` instead of ``https://host/bucket``.
+
+    ``auto`` is settled here. Left to botocore, a link to Amazon names the host of all regions, which answers
+    with a redirect that the browser's policy does not know.
+    """
+    style = s3["addressing_style"]
+    amazon = not (s3["endpoint_url"] or s3["public_endpoint_url"])
+    wanted = style == "virtual" or (style == "auto" and amazon)
+    return wanted and S3_HOST_LABEL.fullmatch(s3["bucket_name"]) is not None
+
+
 def s3_origin(s3: dict[str, Any]) -> str:
     """The origin that presigned links point to, as the browser's policy names it."""
-    bucket, region = s3["bucket_name"], s3["region_name"]
+    region = s3["region_name"]
+    origin = f"https://s3.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
     for key, variable in (
-        ("public_endpoint_url", "MAPGAN_S3_PUBLIC_ENDPOINT_URL"),
         ("endpoint_url", "MAPGAN_S3_ENDPOINT_URL"),
+        ("public_endpoint_url", "MAPGAN_S3_PUBLIC_ENDPOINT_URL"),
     ):
         if s3[key]:
             origin = addresses.origin(s3[key], variable=variable)
-            scheme, host = origin.split("://")
-            return f"{scheme}://{bucket}.{host}" if s3["addressing_style"] == "virtual" else origin
-    # Amazon: botocore puts the bucket in the host name unless told otherwise
-    host = f"s3.{region}.amazonaws.com"
-    return f"https://{host}" if s3["addressing_style"] == "path" else f"https://{bucket}.{host}"
+    scheme, host = origin.split("://")
+    before = _bucket_in_host(s3) and not addresses.is_numeric(host)
+    return f"{scheme}://{s3['bucket_name']}.{host}" if before else origin
 
 
 def celery(*, reconcile_seconds: float) -> dict[str, Any]:

@@ -59,7 +59,9 @@ class PrivateS3Storage(S3Storage):
     def __init__(self, **settings: Any) -> None:
         """django-storages' settings and those of `get_default_settings`."""
         super().__init__(**settings)
-        self.client_config: Config = self.client_config.merge(PATIENCE)
+        # Amazon's first region goes by its own name, as the others do: browsers are told of one host alone
+        names: Any = {"addressing_style": self.addressing_style, "us_east_1_regional_endpoint": "regional"}
+        self.client_config: Config = self.client_config.merge(PATIENCE).merge(Config(s3=names))
         self.max_memory_size = MEMORY
         # Without keys of our own, boto3 looks where it always does: variables, files, the machine's role.
         self.access_key, self.secret_key = self.access_key or None, self.secret_key or None

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import smtplib
 import time
-import urllib.error
-import urllib.request
-import uuid
 from collections.abc import Iterator
+from dataclasses import replace
+from urllib.parse import urlsplit
 
 import redis
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
-from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.mail import get_connection
 from django.db import DatabaseError, connection
@@ -22,12 +20,13 @@ from django.db.migrations.executor import MigrationExecutor
 from jobs.selectors import database_now
 from mapgan_site import presence, probes
 from mapgan_site.doctor.finding import FAIL, OK, SKIP, WARN, Finding
-from storage.errors import ObjectMissing, StorageError, clock_ahead, code_of, translated_errors
-from storage.objects import link
+from storage.errors import ObjectMissing, StorageError, StorageUnavailable, clock_ahead
 from storage.s3 import PrivateS3Storage
+from storage.trial import BEFORE_LINKS, trials
 
 CLOCK_SECONDS = 30.0  # leases go by the database's clock, links and signatures by ours
 LOOK_SECONDS = 5.0
+STORED = "An object was stored, read, found and removed."
 
 DATABASE_WORDS = (
     ("password authentication failed", "The database refuses the user or the password.", "DATABASE_URL"),
@@ -93,43 +92,35 @@ def broker() -> Iterator[Finding]:
 
 
 def files() -> Iterator[Finding]:
-    """An object can be stored, read, linked to and removed."""
+    """An object can be stored, read, listed, linked to and removed, in parts, too."""
     storage = storages["default"]
-    if isinstance(storage, PrivateS3Storage) and (problem := _bucket_problem(storage)) is not None:
-        yield _refused(problem, is_s3=True)
+    is_s3 = isinstance(storage, PrivateS3Storage)
+    done: list[str] = []
+    try:
+        for step in trials(storage, link_seconds=settings.FILE_LINK_SECONDS):
+            done.append(step)  # noqa: PERF402 - what was done before one failed counts
+    except StorageError as error:
+        if BEFORE_LINKS not in done:
+            yield _refused(error, is_s3=is_s3)
+            return
+        yield Finding("storage", OK, STORED)
+        # browsers may see another network than this machine
+        status = WARN if isinstance(error, StorageUnavailable) else FAIL
+        yield replace(_refused(error, is_s3=is_s3), part="storage links", status=status)
         return
-    key, content = f"doctor/{uuid.uuid4().hex}.txt", uuid.uuid4().bytes
-    try:
-        with translated_errors():
-            name = storage.save(key, ContentFile(content))
-        try:
-            with translated_errors(), storage.open(name) as file:
-                same = file.read() == content
-            if not same:
-                yield Finding("storage", FAIL, "An object came back as another.", "Look at the server.")
-                return
-            yield Finding("storage", OK, "An object was stored and read.")
-            if isinstance(storage, PrivateS3Storage):
-                yield _linked(name, content)
-        finally:
-            with translated_errors():
-                storage.delete(name)
-    except StorageError as error:
-        yield _refused(error, is_s3=isinstance(storage, PrivateS3Storage))
+    yield Finding("storage", OK, STORED)
+    if isinstance(storage, PrivateS3Storage):
+        yield _shown(storage)
 
 
-def _bucket_problem(storage: PrivateS3Storage) -> StorageError | None:
-    """Why a bucket cannot be listed, except that our rights do not include it.
-
-    Storing begins with a HEAD request, which is refused without a word; some servers make a missing bucket.
-    """
-    try:
-        with translated_errors():
-            storage.client(Config()).list_objects_v2(Bucket=storage.bucket_name, MaxKeys=1)
-    except StorageError as error:
-        cause = error.__cause__
-        return None if isinstance(cause, ClientError) and code_of(cause) == "AccessDenied" else error
-    return None
+def _shown(storage: PrivateS3Storage) -> Finding:
+    """Whether browsers, which follow a link as we did, may show what is there."""
+    parts = urlsplit(storage.url("doctor"))
+    if f"{parts.scheme}://{parts.netloc}" in settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]["img-src"]:
+        return Finding("storage links", OK, "A signed link works.")
+    words = "A signed link works, but leads where the site's pages do not allow pictures from."
+    advice = "Look at MAPGAN_S3_ADDRESSING_STYLE, MAPGAN_S3_REGION and AWS_ variables of this process."
+    return Finding("storage links", FAIL, words, advice)
 
 
 def _refused(error: StorageError, *, is_s3: bool) -> Finding:
@@ -140,22 +131,6 @@ def _refused(error: StorageError, *, is_s3: bool) -> Finding:
     message, _, advice = (" ".join(getattr(error, "__notes__", [])) or str(error)).partition(": ")
     other = "Look at MAPGAN_STORAGE, the MAPGAN_S3_ variables and MAPGAN_VAR_DIR."
     return Finding("storage", FAIL, message.rstrip(".") + ".", advice[:1].upper() + advice[1:] or other)
-
-
-def _linked(key: str, content: bytes) -> Finding:
-    """What a browser does with a link of ours."""
-    address = link(key, content_type="text/plain", disposition="attachment", seconds=60)
-    advice = "Look at MAPGAN_S3_PUBLIC_ENDPOINT_URL: it is where browsers reach the server."
-    try:
-        with urllib.request.urlopen(address, timeout=LOOK_SECONDS) as answer:  # noqa: S310 - our own link
-            if answer.read(1000) == content:
-                return Finding("storage links", OK, "A signed link works.")
-    except urllib.error.HTTPError as error:
-        return Finding("storage links", FAIL, f"A signed link is answered with {error.code}.", advice)
-    except OSError:
-        words = "A signed link leads nowhere from this machine; browsers may see another network."
-        return Finding("storage links", WARN, words, advice)
-    return Finding("storage links", FAIL, "A signed link leads to something else.", advice)
 
 
 def mail() -> Iterator[Finding]:

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import psycopg
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
 from aiosmtpd.smtp import AuthResult
+from botocore.exceptions import ClientError
 from django.core.management import call_command
 from pytest_django import Settings
 
@@ -22,9 +24,11 @@ from jobs.lifecycle import from_now
 from jobs.models import Worker
 from jobs.queues import queue_pause
 from jobs.workers import worker_sign
+from mapgan_site import policies
 from mapgan_site.addresses import email
 from mapgan_site.doctor import FAIL, OK, SKIP, WARN, Finding, site
 from mapgan_site.doctor import services as parts
+from storage.multipart import MultipartUploads
 from tests.operations.conftest import Clients
 from tests.support.broker import Broker
 from tests.support.live import ROOT, clean_environment
@@ -165,7 +169,14 @@ def test_a_command_says_what_is_wrong_instead_of_a_traceback(tmp_path: Path) -> 
 
 
 @pytest.mark.s3
-def test_storages_that_do_not_let_us_in(s3_bucket: str, settings: Settings) -> None:
+def test_storages_that_do_not_let_us_in(
+    s3_bucket: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (found,) = failed(parts.files())
+    assert (found.part, "AWS_" in found.advice) == ("storage links", True), "browsers are not told of it"
+    origin = settings.STORAGES["default"]["OPTIONS"]["endpoint_url"]
+    settings.CONTENT_SECURITY_POLICY = policies.content_security_policy()
+    policies.allow_images_from(settings.CONTENT_SECURITY_POLICY, origin)
     assert not failed(parts.files())
     assert {each.part for each in parts.files()} == {"storage", "storage links"}
 
@@ -184,8 +195,22 @@ def test_storages_that_do_not_let_us_in(s3_bucket: str, settings: Settings) -> N
         ({"endpoint_url": f"http://127.0.0.1:{free_ports(1)[0]}"}, "MAPGAN_S3_ENDPOINT_URL"),
     ):
         (found,) = changed(**options)
+        assert found.part == "storage"
         assert name in found.message + found.advice, options
         assert "wrong" not in found.message + found.advice
+
+    refused = ClientError({"Error": {"Code": "AccessDenied"}}, "AbortMultipartUpload")
+    monkeypatch.setattr(MultipartUploads, "try_out", Mock(side_effect=refused))
+    (found,) = failed(parts.files())
+    assert "rights in docs/storage.md" in found.advice, "a large file could not be stored"
+
+
+@pytest.mark.s3
+def test_a_link_that_this_machine_cannot_follow_is_a_warning(s3_bucket: str, settings: Settings) -> None:
+    default = settings.STORAGES["default"]
+    elsewhere = {**default["OPTIONS"], "public_endpoint_url": f"http://127.0.0.1:{free_ports(1)[0]}"}
+    settings.STORAGES = {**settings.STORAGES, "default": {**default, "OPTIONS": elsewhere}}
+    assert [(each.part, each.status) for each in parts.files()] == [("storage", OK), ("storage links", WARN)]
 
 
 def test_a_folder_that_cannot_be_written(settings: Settings) -> None:
