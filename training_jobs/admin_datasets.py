@@ -21,6 +21,7 @@ from training_jobs.services import (
     version_delete,
     version_retry,
 )
+from training_jobs.services.uploads import AWAITED
 
 
 class VersionInline(ReadOnlyAdmin, admin.TabularInline[DatasetVersion, Dataset]):
@@ -194,12 +195,13 @@ class UploadAdmin(ReadOnlyAdmin, admin.ModelAdmin[Upload]):
 
     def delete_model(self, request: HttpRequest, obj: Upload) -> None:
         """With its bytes."""
-        upload_discard(upload=obj)
+        self.delete_queryset(request, Upload.objects.filter(pk=obj.pk))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Upload]) -> None:
-        """With their bytes."""
+        """With their bytes, those that no dataset is being made of."""
         for upload in queryset:
-            upload_discard(upload=upload)
+            if not upload_discard(upload=upload):
+                self.message_user(request, f"{upload}: {AWAITED}", messages.ERROR)
 
 
 @admin.register(UploadChunk)

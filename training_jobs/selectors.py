@@ -67,12 +67,15 @@ def version_visible(*, user: Person, version_id: uuid.UUID) -> DatasetVersion:
 
 
 def versions_users(versions: Iterable[DatasetVersion]) -> list[Model]:
-    """What needs them: sweeps, runs, and the publications of their checkpoints."""
+    """What needs them: sweeps, runs, the publications of their checkpoints, and other versions that are still
+    to be taken from their pictures."""
     keys = [version.pk for version in versions]
+    taken = DatasetVersion.objects.filter(taken_from__in=keys, state__in=ACTIVE_STATES).exclude(pk__in=keys)
     sweeps = Sweep.objects.filter(dataset_version__in=keys)
     runs = TrainingRun.objects.filter(dataset_version__in=keys)
     publications = Publication.objects.filter(checkpoint__run__dataset_version__in=keys)
-    return [*sweeps, *runs, *publications.select_related("checkpoint__run", "generator")]
+    publications = publications.select_related("checkpoint__run", "generator")
+    return [*taken.select_related("dataset"), *sweeps, *runs, *publications]
 
 
 def versions_alike(version: DatasetVersion) -> QuerySet[DatasetVersion]:
@@ -220,6 +223,11 @@ def uploads_waiting(*, user: Person) -> QuerySet[Upload]:
 def upload_is_taken(upload: Upload) -> bool:
     """Whether a version was made of it."""
     return DatasetVersion.objects.filter(upload=upload).exists()
+
+
+def upload_is_awaited(upload: Upload) -> bool:
+    """Whether a version that is queued or at work has to read it."""
+    return DatasetVersion.objects.filter(upload=upload, state__in=ACTIVE_STATES).exists()
 
 
 def uploads_in_use() -> QuerySet[DatasetVersion, uuid.UUID | None]:

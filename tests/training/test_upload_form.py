@@ -86,10 +86,16 @@ def test_an_upload_that_a_dataset_has_is_told(clients: Clients, carol: User, arc
     assert clients["carol"].head(address)["Upload-Taken"] == "true"
 
 
-@pytest.mark.parametrize(("request_limit", "expected"), [(21_000_000, 8 * 2**20), (2_000_000, 2_000_000)])
+@pytest.mark.parametrize(
+    ("request_limit", "expected", "largest"),
+    [(21_000_000, 8 * 2**20, 16 * 2**20), (2_000_000, 2_000_000, 2_000_000)],
+)
 def test_a_chunk_fits_into_a_request(
-    clients: Clients, settings: Settings, request_limit: int, expected: int
+    clients: Clients, settings: Settings, request_limit: int, expected: int, largest: int
 ) -> None:
     settings.REQUEST_MAX_BYTES = request_limit
     assert chunk_bytes() == expected
     assert f'data-chunk-bytes="{expected}"' in clients["carol"].get(NEW).content.decode()
+    file = {"filename": "a.zip", "size": 10**8}
+    announced = clients["carol"].post("/api/v1/uploads/", file, "application/json")
+    assert announced.json()["chunk_limit"] == largest

@@ -13,8 +13,10 @@ from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts.models import User
+from jobs.models import JobState
+from tests.pages.helpers import text_of
 from tests.training.conftest import Clients, brought, uploaded
-from training_jobs.models import Upload, UploadChunk
+from training_jobs.models import DatasetVersion, Upload, UploadChunk
 from training_jobs.services import (
     UploadConflict,
     UploadRefused,
@@ -157,6 +159,28 @@ def test_the_sweep_takes_what_is_forgotten_and_unused(carol: User, archive: byte
     Upload.objects.filter(pk__in=[old.pk, waiting.pk]).update(touched_at=long_ago)
     assert uploads_sweep() == 1
     assert set(Upload.objects.values_list("pk", flat=True)) == {fresh.pk, waiting.pk}
+
+
+def test_what_a_dataset_is_made_of_is_not_given_up(clients: Clients, carol: User, archive: bytes) -> None:
+    version = brought(carol, archive)
+    address, client = f"/training/uploads/{version.upload_id}/", clients["carol"]
+    for state in (JobState.QUEUED, JobState.RUNNING):
+        DatasetVersion.objects.update(state=state)
+        answer = client.delete(address)
+        assert answer.status_code == 409
+        assert "Stop its examination first" in answer.content.decode()
+        page = client.post(f"{address}discard/", {"next": "/training/datasets/"}, follow=True)
+        assert "Stop its examination first" in text_of(page)
+        api = client.delete(f"/api/v1/uploads/{version.upload_id}/")
+        assert (api.status_code, api.json()["code"]) == (409, "conflict")
+        act = {"action": "delete_selected", "_selected_action": str(version.upload_id), "post": "yes"}
+        for path, fields in (("", act), (f"{version.upload_id}/delete/", {"post": "yes"})):
+            page = client.post(f"/admin/training/upload/{path}", fields, follow=True)
+            assert "Stop its examination first" in page.content.decode()
+        assert UploadChunk.objects.count() == 2
+    DatasetVersion.objects.update(state=JobState.CANCELLED)
+    assert client.delete(address).status_code == 204
+    assert not UploadChunk.objects.exists()
 
 
 def test_only_staff_uploads_and_only_its_own(clients: Clients, carol: User, alice: User) -> None:

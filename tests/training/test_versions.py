@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.core.files.storage import default_storage
+from django.db import connections, transaction
 from pytest_django import Settings
 
 from accounts.models import User
@@ -102,6 +104,41 @@ def test_what_uses_it_is_named(clients: Clients, ready: DatasetVersion, used: Tr
         assert "Delete the dataset" not in text_of(answer)
     assert run_page in links_of(clients["carol"].get(ready.get_absolute_url()))
     assert contents(ready)
+
+
+def test_whose_pictures_another_version_waits_for_stays(
+    clients: Clients, carol: User, ready: DatasetVersion, archive: bytes
+) -> None:
+    other = version_create(dataset=ready.dataset, by=carol, source=Source(version=ready, a_side="right"))
+    with pytest.raises(DatasetInUse, match="dataset version Maps v2"):
+        version_delete(version=ready)
+    page = clients["carol"].get(f"/training/versions/{ready.pk}/delete/")
+    assert other.get_absolute_url() in links_of(page)
+    dataset_delete(dataset=ready.dataset)  # both go: nothing is left that waits
+    assert not DatasetVersion.objects.exists()
+
+
+def test_of_two_who_bring_one_upload_the_second_is_refused(
+    carol: User, ready: DatasetVersion, archive: bytes
+) -> None:
+    source = Source(upload=uploaded(carol, archive))
+
+    def bring() -> str:
+        try:
+            version_create(dataset=ready.dataset, by=carol, source=source)
+        except DatasetRefused as refusal:
+            return str(refusal)
+        finally:
+            connections.close_all()
+        return "made"
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            version_create(dataset=ready.dataset, by=carol, source=source)
+            second = pool.submit(bring)
+            wait([second], timeout=0.5)  # it has looked, or waits: nothing of the first one is to be seen yet
+        assert second.result() == "This upload is a dataset already."
+    assert DatasetVersion.objects.filter(upload=source.upload).count() == 1
 
 
 def test_what_is_free_goes_without_a_trace(

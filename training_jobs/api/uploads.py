@@ -16,8 +16,9 @@ from training_jobs.api.base import JSON, StaffView, problems
 from training_jobs.selectors import upload_owned, uploads_waiting
 from training_jobs.serializers.uploads import NewUploadSerializer, UploadSerializer
 from training_jobs.services import UploadRefused, upload_append, upload_begin, upload_discard
-from training_jobs.services.uploads import CHUNK_LIMIT
+from training_jobs.services.uploads import AWAITED, CHUNK_LIMIT
 from translator.negotiation import ShallowJsonParser
+from translator.problems import Conflict
 
 OCTETS = "application/offset+octet-stream"  # as tus has it
 OFFSET = "Upload-Offset"
@@ -116,11 +117,12 @@ class UploadView(StaffView):
 
     @extend_schema(
         operation_id="upload_discard",
-        responses={204: OpenApiResponse(description="Gone, with its bytes."), **problems(401, 403, 404)},
+        responses={204: OpenApiResponse(description="Gone, with its bytes."), **problems(401, 403, 404, 409)},
     )
     def delete(self, request: Request, upload_id: uuid.UUID) -> Response:
-        """Give an upload up, in any state (staff)."""
-        upload_discard(upload=upload_owned(user=request.user, upload_id=upload_id))
+        """Give an upload up, unless a dataset is being made of it (staff)."""
+        if not upload_discard(upload=upload_owned(user=request.user, upload_id=upload_id)):
+            raise Conflict(AWAITED)
         return Response(status=204)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from training_jobs.models import Upload
-from training_jobs.services.uploads import CHUNK_LIMIT
+from training_jobs.services.uploads import chunk_limit
 
 LARGEST = 2**53  # what JSON carries exactly
 
@@ -37,4 +37,4 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
 
     def get_chunk_limit(self, upload: Upload) -> int:
         """Bytes that one chunk may have."""
-        return CHUNK_LIMIT
+        return chunk_limit()

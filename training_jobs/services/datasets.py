@@ -165,10 +165,10 @@ def version_create(*, dataset: Dataset, by: User, source: Source) -> DatasetVers
     if source.a_side not in Side.values:
         raise DatasetRefused("Choose the left or the right half.", field="a_side")
     _set_split(row, source.split)
-    _set_source(row, source, by)
     with transaction.atomic():
         # two versions at once need two numbers, and one that was deleted is not given again
         locked = Dataset.objects.select_for_update().get(pk=dataset.pk)
+        _set_source(row, source, by)
         newest = dataset.versions.aggregate(last=Max("number"))["last"] or 0
         row.number = locked.last_number = max(newest, locked.last_number) + 1
         locked.save(update_fields=["last_number"])
@@ -188,12 +188,13 @@ def version_retry(*, version: DatasetVersion) -> bool:
 
 
 def _set_source(row: DatasetVersion, source: Source, by: User) -> None:
-    """Which pictures the row is about."""
+    """Which pictures the row is about. Its dataset is locked: nobody deletes another version meanwhile."""
     if source.upload is not None:
-        _check_upload(source.upload, by)
-        row.source, row.upload, row.location = DatasetSource.UPLOAD, source.upload, source.upload.filename
+        upload = _checked_upload(source.upload, by)
+        row.source, row.upload, row.location = DatasetSource.UPLOAD, upload, upload.filename
     elif source.version is not None:
-        if source.version.dataset_id != row.dataset_id or source.version.state != JobState.SUCCEEDED:
+        ready = DatasetVersion.objects.filter(dataset=row.dataset, state=JobState.SUCCEEDED)
+        if not ready.filter(pk=source.version.pk).exists():
             raise DatasetRefused("Choose a version of this dataset that is ready.", field="version")
         row.source, row.taken_from = DatasetSource.VERSION, source.version
         row.location = source.version.location
@@ -220,10 +221,16 @@ def _set_split(row: DatasetVersion, split: SplitChoice) -> None:
     row.split_test_share, row.split_seed = split.test_share, split.seed
 
 
-def _check_upload(upload: Upload, by: User) -> None:
-    if upload.owner_id != by.pk:
+def _checked_upload(named: Upload, by: User) -> Upload:
+    """The upload as it is now, and locked: it becomes one version, and nobody gives it up meanwhile."""
+    if named.owner_id != by.pk:
         raise DatasetRefused("This upload is not yours.", field="upload")
+    upload = Upload.objects.select_for_update().filter(pk=named.pk).first()
+    if upload is None:
+        message = "This upload is not there any more. Please choose the file again."
+        raise DatasetRefused(message, field="upload")
     if not upload.is_complete:
         raise DatasetRefused("The upload is not complete yet.", field="upload")
     if upload_is_taken(upload):
         raise DatasetRefused("This upload is a dataset already.", field="upload")
+    return upload

@@ -12,22 +12,28 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
-from training_jobs.models import Upload, UploadChunk
+from training_jobs.models import DatasetVersion, Upload, UploadChunk
 from training_jobs.objects import chunk_key
-from training_jobs.selectors import uploads_in_use
+from training_jobs.selectors import upload_is_awaited, uploads_in_use
 from translator.services.uploads import display_name
 from translator.storage import Stash, remove
 
 SUFFIXES: Final = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 CHUNK_LIMIT: Final = 16 * 2**20  # bytes of one chunk: it is held in memory
 CHUNKS_LIMIT: Final = 10_000  # of one upload
+AWAITED: Final = "A dataset is being made of this upload. Stop its examination first."
 OPEN_LIMIT: Final = 10  # unfinished uploads of one person
 KEPT: Final = timedelta(days=2)  # how long an upload that nobody finishes or uses is kept
 
 
 def chunk_bytes() -> int:
-    """Bytes of a chunk that every part on the way lets through."""
+    """Bytes of a chunk that is neither slow to lose nor slow to send; what our own pages send."""
     return min(CHUNK_LIMIT // 2, settings.REQUEST_MAX_BYTES)
+
+
+def chunk_limit() -> int:
+    """Bytes of the largest chunk that every part on the way lets through."""
+    return min(CHUNK_LIMIT, settings.REQUEST_MAX_BYTES)
 
 
 class UploadRefused(Exception):  # noqa: N818 - it names an outcome
@@ -115,18 +121,24 @@ def upload_append(*, upload: Upload, offset: int, data: bytes) -> int:
     return upload.received
 
 
-def upload_discard(*, upload: Upload) -> None:
-    """Delete it with its chunks, in any state."""
+def upload_discard(*, upload: Upload) -> bool:
+    """Delete it with its chunks. False while a version that has to read it is queued or at work."""
     with transaction.atomic():
-        keys = list(upload.chunks.values_list("key", flat=True))
-        Upload.objects.filter(pk=upload.pk).delete()
+        # Versions before uploads, as whoever deletes a dataset locks them. One that is made of the upload in
+        # this moment holds the upload's row, so both are looked at when the locks are there.
+        list(DatasetVersion.objects.select_for_update().filter(upload=upload))
+        row = Upload.objects.select_for_update().filter(pk=upload.pk).first()
+        if row is None:
+            return True
+        if upload_is_awaited(row):
+            return False
+        keys = list(row.chunks.values_list("key", flat=True))
+        row.delete()
         transaction.on_commit(partial(remove, keys))
+    return True
 
 
 def uploads_sweep(*, older_than: timedelta = KEPT) -> int:
     """Discard what nobody touched for so long and no version waits for; returns how many."""
     forgotten = Upload.objects.filter(touched_at__lt=timezone.now() - older_than)
-    forgotten = forgotten.exclude(pk__in=uploads_in_use())
-    for upload in forgotten:
-        upload_discard(upload=upload)
-    return len(forgotten)
+    return sum(upload_discard(upload=upload) for upload in forgotten.exclude(pk__in=uploads_in_use()))

@@ -2,7 +2,8 @@
 
 ``POST`` announces a file (``Upload-Name``, ``Upload-Length``) and answers its id as plain text. ``PATCH``
 brings the bytes from ``Upload-Offset`` on. ``HEAD`` tells in ``Upload-Offset`` where to go on after an
-interruption, and in ``Upload-Taken`` that a dataset has it already. ``DELETE`` gives it up.
+interruption, and in ``Upload-Taken`` that a dataset has it already. ``DELETE`` gives it up,
+unless a dataset is being made of it (409).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from django.views.decorators.http import require_POST
 from training_jobs.models import Upload
 from training_jobs.selectors import upload_is_taken, upload_owned
 from training_jobs.services import UploadConflict, UploadRefused, upload_append, upload_begin, upload_discard
-from training_jobs.services.uploads import CHUNK_LIMIT
+from training_jobs.services.uploads import AWAITED, CHUNK_LIMIT
 from training_jobs.views.common import staff_of, staff_only
 from translator.services import StorageError
 
@@ -59,8 +60,9 @@ def upload(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponse:
             response["Upload-Taken"] = "true"
         return response
     if request.method == "DELETE":
-        upload_discard(upload=row)
-        return HttpResponse(status=204)
+        if upload_discard(upload=row):
+            return HttpResponse(status=204)
+        return HttpResponse(AWAITED, status=409, content_type=PLAIN)
     return HttpResponseNotAllowed(["DELETE", "HEAD", "PATCH"])
 
 
@@ -72,8 +74,10 @@ def discard(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponse:
         row = upload_owned(user=request.user, upload_id=upload_id)
     except Upload.DoesNotExist:
         raise Http404 from None
-    upload_discard(upload=row)
-    messages.success(request, f"{row.filename} was removed.")
+    if upload_discard(upload=row):
+        messages.success(request, f"{row.filename} was removed.")
+    else:
+        messages.error(request, AWAITED)
     back = request.POST.get("next", "")
     return redirect(back if url_has_allowed_host_and_scheme(back, None) else "training:dataset-new")
 
