@@ -22,7 +22,7 @@ from queue import Empty, Full, Queue
 from time import monotonic
 from typing import IO, Any, Final, cast
 
-from jobs.errors import JobStopped, LeaseLost
+from jobs.errors import JobCancelled, JobStopped, LeaseLost
 from jobs.runner import Attempt
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,8 @@ def run_child(
         listen_at_end: hears what it says between the wish to stop and its end; None takes ``listen``.
         log: the child's stderr, and what it printed that was no JSON object, are appended here.
         environment: variables on top of this process's own.
-        patience: seconds between SIGTERM and SIGKILL, by the reason to stop; `GRACE_SECONDS` for others.
+        patience: seconds between SIGTERM and SIGKILL, by the reason to stop; `GRACE_SECONDS` for others. A
+            cancellation that comes in between shortens them.
         watch: called with the child's process number a few times a second while it runs, in this thread.
 
     Raises:
@@ -89,14 +90,16 @@ def run_child(
         try:
             _follow(child, lines, attempt, partial(_hear, listen=listen, errors=errors), watch or _unwatched)
         except JobStopped as reason:
-            seconds = (patience or {}).get(type(reason), GRACE_SECONDS)
+            seconds = partial(_patience, patience or {}, attempt, type(reason))
             # What it saves on SIGTERM is worth knowing: the last losses, the last checkpoint. But after a
             # lost lease another worker may be writing: not a word more.
             last = _ignore if isinstance(reason, LeaseLost) else listen_at_end or listen
             _stop(child, lines, seconds, partial(_hear, listen=last, errors=errors))
+            if attempt.is_cancelled:  # meanwhile
+                raise JobCancelled from reason
             raise
         except BaseException:
-            _stop(child, lines, GRACE_SECONDS, partial(_hear, listen=_ignore, errors=errors))
+            _stop(child, lines, lambda: GRACE_SECONDS, partial(_hear, listen=_ignore, errors=errors))
             raise
         finally:
             lines.close()
@@ -112,11 +115,11 @@ def _unwatched(_: int) -> None:
 
 
 def read_tail(log: Path, limit: int = TAIL_BYTES) -> str:
-    """The last ``limit`` bytes of a log as text; from the start of a line where there is one."""
+    """The last ``limit`` bytes of a log, from the start of a line where there is one, as text a row takes."""
     with contextlib.suppress(OSError), log.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - limit))
-        text = file.read().decode("utf-8", "replace")
+        text = file.read().decode("utf-8", "replace").replace("\0", "")
         return text.partition("\n")[2] or text if size > limit else text
     return ""
 
@@ -208,24 +211,38 @@ def _hear(line: str, *, listen: Listener, errors: IO[bytes]) -> None:
         errors.flush()
 
 
-def _stop(child: subprocess.Popen[str], lines: _Lines, grace: float, hear: Callable[[str], None]) -> None:
-    """SIGTERM; after ``grace`` seconds the caller's end of the context kills what is still there.
+def _patience(
+    patience: Mapping[type[JobStopped], float], attempt: Attempt, reason: type[JobStopped]
+) -> float:
+    """Seconds that the child has to end; fewer when somebody cancels what was only to pause or to finish."""
+    seconds = patience.get(reason, GRACE_SECONDS)
+    return min(seconds, patience.get(JobCancelled, seconds)) if attempt.is_cancelled else seconds
+
+
+def _stop(
+    child: subprocess.Popen[str], lines: _Lines, grace: Callable[[], float], hear: Callable[[str], None]
+) -> None:
+    """SIGTERM; after ``grace()`` seconds the caller's end of the context kills what is still there.
 
     The child's lines are taken all the while: one that waits for room in its pipe could not end.
     """
     if child.poll() is None:
         child.terminate()
-    deadline = monotonic() + grace
-    while (left := deadline - monotonic()) > 0:
-        line = lines.next(min(left, LOOK_SECONDS))
-        if line is None:
-            break
-        if line:
-            hear(line)
-    try:
-        child.wait(max(deadline - monotonic(), 0.0))
-    except subprocess.TimeoutExpired:
-        logger.warning("Process %d did not stop within %.0f s and is killed.", child.pid, grace)
+    began = monotonic()
+    talks = True
+    while talks or child.poll() is None:
+        left = began + grace() - monotonic()
+        if left <= 0:
+            logger.warning("Process %d did not stop in time and is killed.", child.pid)
+            return
+        if talks:
+            line = lines.next(min(left, LOOK_SECONDS))
+            talks = line is not None
+            if line:
+                hear(line)
+        else:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(min(left, LOOK_SECONDS))
 
 
 def _signal_group(child: subprocess.Popen[str], number: signal.Signals) -> None:

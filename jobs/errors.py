@@ -19,6 +19,20 @@ class JobFailed(Exception):  # noqa: N818 - it names an outcome, as the states d
         self.details = details
 
 
+class WorthAnotherTry(Exception):  # noqa: N818 - it names an outcome
+    """The work broke off, and another attempt may come through.
+
+    Args:
+        code, message: as of `JobFailed`, for when the attempts are used up.
+        details: for staff.
+    """
+
+    def __init__(self, code: str, message: str, details: str = "") -> None:
+        super().__init__(details or message)
+        self.code = code
+        self.message = message
+
+
 class JobStopped(Exception):  # noqa: N818 - control flow, not an error
     """The work must stop now. Raised by `Attempt.report` and `Attempt.check`; let it pass through."""
 

@@ -29,6 +29,13 @@ def from_now(seconds: float) -> ExpressionWrapper[CombinedExpression]:
     return ExpressionWrapper(Now() + timedelta(seconds=seconds), output_field=models.DateTimeField())
 
 
+def storable(text: str) -> str:
+    """What every database takes: a file's name in a message may be anything, and must not keep a row from its
+    end.
+    """
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
 def _owned(model: type[Job], job_id: uuid.UUID | str, attempt: int) -> models.QuerySet[Job]:
     return model._default_manager.filter(pk=job_id, attempt=attempt, state=JobState.RUNNING)
 
@@ -109,8 +116,8 @@ def fail(
         attempt,
         JobState.FAILED,
         error_code=code,
-        error_message=message,
-        error_details=details[-DETAILS_LIMIT:],
+        error_message=storable(message),
+        error_details=storable(details[-DETAILS_LIMIT:]),
     )
 
 
@@ -168,7 +175,7 @@ def requeue(
             max_attempts=F("max_attempts") + (0 if counted else 1),
             progress=0.0,
             stage="",
-            error_details=details[-DETAILS_LIMIT:],
+            error_details=storable(details[-DETAILS_LIMIT:]),
         )
     )
     if not queued:

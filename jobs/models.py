@@ -113,6 +113,19 @@ class Job(models.Model):
         """What these values of `stop_columns` ask of a running job; None when it may go on."""
         return JobCancelled if values[0] else None
 
+    @classmethod
+    def vanish_columns(cls) -> dict[str, Any]:
+        """Columns to write when a worker vanished with it and another one may try."""
+        return {}
+
+    @classmethod
+    def vanished_again(cls) -> models.Q:
+        """Which of those whose worker vanished came no further than the last time, and are given up.
+
+        It may be the job that takes its worker along: for want of memory, most often.
+        """
+        return models.Q(pk__in=[])
+
     @property
     def is_active(self) -> bool:
         """Queued or running."""

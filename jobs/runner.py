@@ -18,7 +18,15 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
 
 from jobs import lifecycle
-from jobs.errors import JobCancelled, JobFailed, JobHeld, JobStopped, LeaseLost, WorkerStopping
+from jobs.errors import (
+    JobCancelled,
+    JobFailed,
+    JobHeld,
+    JobStopped,
+    LeaseLost,
+    WorkerStopping,
+    WorthAnotherTry,
+)
 from jobs.models import Job
 from jobs.publishing import publish
 from storage.errors import OUTAGE
@@ -31,7 +39,9 @@ BACKOFF_FIRST, BACKOFF_CAP = 2.0, 120.0  # seconds
 
 INTERNAL = "Something went wrong on our side. You can try again; if it keeps failing, tell the operator."
 OUTAGES_LIMIT = 400  # attempts; with the longest pause between them, half a day
-UNAVAILABLE = "A part of the service could not be reached, several times over. Please try again later."
+AWAY = WorthAnotherTry(
+    "unavailable", "A part of the service could not be reached, several times over. Please try again later."
+)
 
 _stopping = threading.Event()
 
@@ -93,10 +103,20 @@ class Attempt:
         if _stopping.is_set():
             raise WorkerStopping
 
-    def check_lease(self) -> None:
-        """Raise `LeaseLost` alone: for work that ends on request, but has something to bring home first."""
+    @property
+    def is_cancelled(self) -> bool:
+        """Its owner wants nothing of it any more."""
+        return self._stop is JobCancelled
+
+    def check_unwanted(self) -> None:
+        """Raise `LeaseLost` or `JobCancelled` alone.
+
+        For work that was asked to end in another way, and has something to bring home first.
+        """
         if self._stop is LeaseLost or monotonic() > self._valid_until:
             raise LeaseLost
+        if self.is_cancelled:
+            raise JobCancelled
 
     def renewed(self, at: float) -> None:
         """The lease was renewed by a write that began at ``at`` (monotonic seconds)."""
@@ -167,15 +187,14 @@ def run_job(
     model: type[J],
     job_id: uuid.UUID | str,
     work: Callable[[J, Attempt], Done],
-    transient: tuple[type[Exception], ...] = (),
 ) -> None:
     """Run one attempt of the job, if it is to be had.
 
     Args:
-        work: does it and returns `Done`; may raise `JobFailed`, and must let `JobStopped` pass.
-        transient: exceptions worth another attempt after a while; all others fail the job with a message
-            that gives nothing away.
-            A storage that is away or set up wrongly is nobody's fault: the job waits for it, uncounted.
+        work: does it and returns `Done`; may raise `JobFailed` or `WorthAnotherTry`, and must let
+            `JobStopped` pass. A database that is away is worth another try, too; a storage that is away or
+            set up wrongly is nobody's fault, and the job waits for it, uncounted. All else fails the job with
+            a message that gives nothing away.
     """
     if _stopping.is_set():
         return  # the row stays queued; reconcile hands it to a worker that lives
@@ -186,14 +205,11 @@ def run_job(
     attempt = Attempt(job.attempt)
     logger.info("Job %s, attempt %d of %d: started.", job_id, job.attempt, job.max_attempts)
     with Heartbeat(model, job_id, attempt):
-        # A database that is away comes back.
-        outcome = _outcome(job, attempt, work, (*transient, OperationalError, InterfaceError))
+        outcome = _outcome(job, attempt, work)
     logger.info("Job %s, attempt %d: %s.", job_id, job.attempt, outcome)
 
 
-def _outcome(
-    job: J, attempt: Attempt, work: Callable[[J, Attempt], Done], transient: tuple[type[Exception], ...]
-) -> str:
+def _outcome(job: J, attempt: Attempt, work: Callable[[J, Attempt], Done]) -> str:
     """Do the work and write how it ended; returns words for the log."""
     row = (type(job), job.pk, attempt.number)
     outcome = "lease lost"
@@ -205,9 +221,11 @@ def _outcome(
         if lifecycle.fail(*row, code=error.code, message=error.message, details=error.details):
             outcome = f"failed ({error.code})"
     except OUTAGE:
-        outcome = _retry_later(job, attempt, traceback.format_exc(), counted=False)
-    except transient:
-        outcome = _retry_later(job, attempt, traceback.format_exc())
+        outcome = _retry_later(job, attempt, AWAY, counted=False)
+    except WorthAnotherTry as error:
+        outcome = _retry_later(job, attempt, error)
+    except (OperationalError, InterfaceError):  # a database that is away comes back
+        outcome = _retry_later(job, attempt, AWAY)
     except Exception:  # the boundary of the job: whatever its work raises becomes a state
         logger.exception("Job %s failed unexpectedly.", job.pk)
         if lifecycle.fail(*row, code="internal", message=INTERNAL, details=traceback.format_exc()):
@@ -242,13 +260,22 @@ def _release(job: Job, attempt: Attempt) -> str:
     return "requeued, the worker is stopping"
 
 
-def _retry_later(job: Job, attempt: Attempt, details: str, *, counted: bool = True) -> str:
-    """After a transient error: queue again with back-off, or fail when the attempts are used up."""
+def _attempts_allowed(job: Job) -> int:
+    """As the row has it now: the work itself may have raised it."""
+    rows = type(job)._default_manager.filter(pk=job.pk)
+    return rows.values_list("max_attempts", flat=True).first() or 0
+
+
+def _retry_later(job: Job, attempt: Attempt, reason: WorthAnotherTry, *, counted: bool = True) -> str:
+    """After a transient error, that is handled now: queue again with back-off, or fail for this reason when
+    the attempts are used up.
+    """
+    details = traceback.format_exc()
     logger.warning("Job %s met a transient error:\n%s", job.pk, details)
     row = (type(job), job.pk, attempt.number)
-    if job.attempt >= (job.max_attempts if counted else OUTAGES_LIMIT):
-        lifecycle.fail(*row, code="unavailable", message=UNAVAILABLE, details=details)
-        return "failed (unavailable)"
+    if job.attempt >= (_attempts_allowed(job) if counted else OUTAGES_LIMIT):
+        lifecycle.fail(*row, code=reason.code, message=reason.message, details=details)
+        return f"failed ({reason.code})"
     delay = backoff(attempt.number)
     if not lifecycle.requeue(*row, delay=delay, counted=counted, details=details):
         return "cancelled, or lease lost"

@@ -121,6 +121,13 @@ def job_reconcile(*, model: type[Job]) -> ReconcileReport:
     over = {"finished_at": Now(), "lease_expires_at": None, "stage": ""}
     unwanted = orphaned | rows.filter(state=JobState.QUEUED)
     cancelled = unwanted.filter(cancel_requested=True).update(state=JobState.CANCELLED, **over)
+    stuck = orphaned.filter(model.vanished_again()).update(
+        state=JobState.FAILED,
+        error_code="died_twice",
+        error_message="The worker vanished twice at the same point, as it does when the work needs more "
+        "memory than there is. The work was given up; what it stored is kept, and you can try again.",
+        **over,
+    )
     spent = Q(attempt__gte=F("max_attempts"))
     failed = (orphaned.filter(spent) | rows.filter(spent, state=JobState.QUEUED)).update(
         state=JobState.FAILED,
@@ -129,9 +136,14 @@ def job_reconcile(*, model: type[Job]) -> ReconcileReport:
         **over,
     )
     requeued = orphaned.update(
-        state=JobState.QUEUED, lease_expires_at=None, published_at=None, progress=0.0, stage=""
+        state=JobState.QUEUED,
+        lease_expires_at=None,
+        published_at=None,
+        progress=0.0,
+        stage="",
+        **model.vanish_columns(),
     )
-    report = ReconcileReport(cancelled, requeued, failed, _publish_forgotten(model))
+    report = ReconcileReport(cancelled, requeued, stuck + failed, _publish_forgotten(model))
     if report:
         logger.info("Reconciled %s: %s", model.__name__, report)
     return report

@@ -14,7 +14,7 @@ from jobs.errors import JobFailed
 from jobs.runner import Attempt
 from training_jobs import curves
 from training_jobs.continuity import ROWS, Seam
-from training_jobs.models import TrainingRun
+from training_jobs.models.runs import TRAINING, TrainingRun
 from training_jobs.selectors import curve_tail
 from training_jobs.services import recording
 
@@ -51,13 +51,14 @@ class Ingest:
         self._flushed_at = monotonic()
         self._seam: Seam | None = None
         self._alarms: dict[str, dict[str, Any]] = {}
+        self._late: list[dict[str, Any]] = []
         self._heard: dict[str, Callable[[dict[str, Any]], None]] = {
             "resumed": self._resumed,
             "started": self._started,
             "step": self._step,
             "checkpoint": self._checkpoint,
-            "sample": self._sample,
-            "evaluation": self._evaluation,
+            "sample": self._now_or_later,
+            "evaluation": self._now_or_later,
             "baselines": self._baselines,
             "alarm": self._alarm,
             "alarm_cleared": self._alarm_cleared,
@@ -80,6 +81,8 @@ class Ingest:
     def at_end(self, begin: Callable[[], None]) -> Callable[[dict[str, Any]], None]:
         """The listener for what the child says after it was told to stop: nothing interrupts it any more.
 
+        What has to be stored waits for `bring_home`, so that a child that still works does not.
+
         Args:
             begin: called before each of these events.
         """
@@ -90,6 +93,16 @@ class Ingest:
             self(event)
 
         return listen
+
+    def bring_home(self) -> None:
+        """Store the newest checkpoint that the child made, if it is not: its way out was cut short, or it was
+        the last thing the child did; then write what was gathered.
+        """
+        late, self._late = self._late, []
+        for event in late:
+            self._store(event)
+        self.flush()
+        self.tell_seam()
 
     def note(self, kind: str, message: str, step: int | None = None) -> None:
         """A line of the run's story."""
@@ -164,18 +177,30 @@ class Ingest:
 
     def _checkpoint(self, event: dict[str, Any]) -> None:
         self.flush()  # a curve never ends before a checkpoint that is shown
-        self._keeper.keep_checkpoint(int(event["step"]), str(event["path"]))
+        self._late = []  # at the end the newest one is enough
+        self._now_or_later(event)
 
-    def _sample(self, event: dict[str, Any]) -> None:
-        self._keeper.keep_samples(int(event["step"]), str(event["path"]), event["stems"])
+    def _now_or_later(self, event: dict[str, Any]) -> None:
+        """Store it, and remember it until that is done; at the end `bring_home` does it."""
+        self._late.append(event)
+        if not self._ending:
+            self._store(event)
+            self._late = []
 
-    def _evaluation(self, event: dict[str, Any]) -> None:
-        recording.checkpoint_measured(
-            run=self._run,
-            attempt=self._attempt.number,
-            step=int(event["step"]),
-            measures={"tiles": event["tiles"], "directions": event["directions"]},
-        )
+    def _store(self, event: dict[str, Any]) -> None:
+        """A checkpoint, what it drew or what it scored."""
+        step = int(event["step"])
+        if event["event"] == "checkpoint":
+            self._keeper.keep_checkpoint(step, str(event["path"]))
+        elif event["event"] == "sample":
+            self._keeper.keep_samples(step, str(event["path"]), event["stems"])
+        else:
+            recording.checkpoint_measured(
+                run=self._run,
+                attempt=self._attempt.number,
+                step=step,
+                measures={"tiles": event["tiles"], "directions": event["directions"]},
+            )
 
     def _baselines(self, event: dict[str, Any]) -> None:
         self._record(baselines={"tiles": event["tiles"], "directions": event["directions"]})
@@ -211,7 +236,7 @@ class Ingest:
 
     def _report(self, event: dict[str, Any]) -> None:
         if not self._ending:
-            self._attempt.report(event["step"] / max(event["steps"], 1), "Training")
+            self._attempt.report(event["step"] / max(event["steps"], 1), TRAINING)
 
 
 def _of(event: dict[str, Any]) -> str:

@@ -42,7 +42,7 @@ class RunLog:
 
     def tail(self) -> str:
         """The end of it."""
-        return read_tail(self.path, TAIL_BYTES).replace("\0", "")
+        return read_tail(self.path, TAIL_BYTES)
 
 
 def sentence(event: dict[str, Any]) -> str:

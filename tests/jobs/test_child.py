@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from jobs.child import ChildEnd, read_tail, run_child
-from jobs.errors import JobCancelled, LeaseLost
+from jobs.errors import JobCancelled, JobHeld, JobStopped, LeaseLost
 from jobs.runner import Attempt
 from tests.support.waiting import wait_until
 
@@ -43,7 +43,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def stop_soon(attempt: Attempt, reason: type[JobCancelled] | type[LeaseLost], seconds: float = 1.0) -> None:
+def stop_soon(attempt: Attempt, reason: type[JobStopped], seconds: float = 1.0) -> None:
     """What the heartbeat does when it hears of a cancellation."""
     threading.Timer(seconds, attempt.stop, (reason,)).start()
 
@@ -90,6 +90,19 @@ def test_cancelled_it_may_save_and_is_heard(attempt: Attempt, tmp_path: Path) ->
     with pytest.raises(JobCancelled):
         run(code, attempt, tmp_path, listen=heard.append)
     assert [event["event"] for event in heard] == ["started", "checkpoint"]
+
+
+def test_a_cancellation_does_not_wait_for_what_a_pause_would_save(attempt: Attempt, tmp_path: Path) -> None:
+    code = """
+        import signal, time
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        print('{"event": "started"}')
+        time.sleep(120)
+    """
+    stop_soon(attempt, JobHeld)
+    stop_soon(attempt, JobCancelled, seconds=2.0)
+    with pytest.raises(JobCancelled):
+        run(code, attempt, tmp_path, patience={JobHeld: 100.0, JobCancelled: 1.0})
 
 
 def test_no_line_is_lost_at_the_moment_of_stopping(attempt: Attempt, tmp_path: Path) -> None:
@@ -219,3 +232,10 @@ def test_the_tail_begins_with_a_line(tmp_path: Path) -> None:
     assert read_tail(log, 14) == "second line\n"
     assert read_tail(log) == "first line\nsecond line\n"
     assert read_tail(tmp_path / "none") == ""
+
+
+def test_the_tail_can_be_written_to_a_row(tmp_path: Path) -> None:
+    """PostgreSQL takes no NUL, and a framework that crashes may print one."""
+    log = tmp_path / "log"
+    log.write_bytes(b"core\0dumped \xff\n")
+    assert read_tail(log) == "coredumped \N{REPLACEMENT CHARACTER}\n"

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 
 import pytest
+from django.db import OperationalError
 
 from jobs import lifecycle, runner
-from jobs.errors import JobFailed, JobHeld, LeaseLost
+from jobs.errors import JobFailed, JobHeld, LeaseLost, WorthAnotherTry
 from jobs.models import JobState
 from jobs.runner import Attempt, Done, run_job
 from jobs.selectors import queue_position
@@ -18,8 +19,8 @@ from tests.jobs.conftest import Chore
 pytestmark = pytest.mark.database
 
 
-def run(chore: Chore, work: Callable[[Chore, Attempt], Done], **options: object) -> Chore:
-    run_job(model=Chore, job_id=chore.pk, work=work, **options)  # type: ignore[arg-type]
+def run(chore: Chore, work: Callable[[Chore, Attempt], Done]) -> Chore:
+    run_job(model=Chore, job_id=chore.pk, work=work)
     chore.refresh_from_db()
     return chore
 
@@ -66,13 +67,37 @@ def test_an_unexpected_error_gives_its_owner_no_inside(chore: Chore) -> None:
 
 def test_a_transient_error_waits_and_then_fails_at_the_cap(chore: Chore) -> None:
     def work(job: Chore, attempt: Attempt) -> Done:
-        raise ConnectionError("storage away")
+        raise WorthAnotherTry("broke_off", "It broke off too often.", details="signal 9")
 
-    run(chore, work, transient=(ConnectionError,))
+    run(chore, work)
     assert chore.state == JobState.QUEUED
     assert chore.not_before is not None
     Chore.objects.filter(pk=chore.pk).update(not_before=None, attempt=chore.max_attempts - 1)
-    run(chore, work, transient=(ConnectionError,))
+    run(chore, work)
+    assert (chore.state, chore.error_code) == (JobState.FAILED, "broke_off")
+    assert chore.error_message == "It broke off too often."
+    assert "signal 9" in chore.error_details
+
+
+def test_work_that_came_further_has_its_attempts_again(chore: Chore) -> None:
+    def work(job: Chore, attempt: Attempt) -> Done:
+        lifecycle.write(Chore, job.pk, attempt.number, max_attempts=attempt.number + 5)
+        raise WorthAnotherTry("broke_off", "It broke off too often.")
+
+    for _ in range(7):
+        run(chore, work)
+        assert chore.state == JobState.QUEUED
+        Chore.objects.filter(pk=chore.pk).update(not_before=None)
+
+
+def test_a_database_that_is_away_is_waited_for_and_then_said(chore: Chore) -> None:
+    def work(job: Chore, attempt: Attempt) -> Done:
+        raise OperationalError("the connection is closed")
+
+    Chore.objects.filter(pk=chore.pk).update(attempt=chore.max_attempts - 2)
+    assert run(chore, work).state == JobState.QUEUED
+    Chore.objects.filter(pk=chore.pk).update(not_before=None)
+    run(chore, work)
     assert (chore.state, chore.error_code) == (JobState.FAILED, "unavailable")
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, F, Q, When
 from django.urls import reverse
 from django.utils import timezone
 
@@ -15,6 +15,9 @@ from jobs.errors import JobCancelled, JobFinishing, JobHeld, JobStopped
 from jobs.models import Job
 from mapgan.config import TrainConfig
 from training_jobs.models.datasets import DatasetVersion
+
+STARTING, TRAINING = AT_WORK = ("Starting", "Training")
+"""Stages in which its child runs; before them data and checkpoint are fetched."""
 
 
 class Wish(models.TextChoices):
@@ -87,6 +90,16 @@ class TrainingRun(Job):
         cancelled, wish = values
         wishes: dict[str, type[JobStopped]] = {Wish.PAUSE: JobHeld, Wish.FINISH: JobFinishing}
         return JobCancelled if cancelled else wishes.get(wish)
+
+    @classmethod
+    def vanish_columns(cls) -> dict[str, Any]:
+        """See `Job`."""
+        return {"failed_step": Case(When(stage__in=AT_WORK, then=F("step")), default=F("failed_step"))}
+
+    @classmethod
+    def vanished_again(cls) -> Q:
+        """See `Job`."""
+        return Q(stage__in=AT_WORK, failed_step=F("step"))
 
     @property
     def settings(self) -> TrainConfig:

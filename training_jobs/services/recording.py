@@ -18,7 +18,7 @@ from django.db.models import F
 
 from jobs import lifecycle
 from jobs.errors import LeaseLost
-from jobs.models import ACTIVE_STATES
+from jobs.models import ACTIVE_STATES, default_max_attempts
 from training_jobs import curves
 from training_jobs.models import Checkpoint, CurveChunk, Publication, RunNote, TrainingRun, Trial
 from training_jobs.retention import spare
@@ -48,8 +48,9 @@ def run_record(*, run: TrainingRun, attempt: int, **fields: Any) -> None:
 
 def run_note(*, run: TrainingRun, attempt: int, kind: str, message: str, step: int | None = None) -> None:
     """A line of its story."""
+    words = lifecycle.storable(message[:NOTE_LIMIT])
     with _owned(run, attempt):
-        RunNote.objects.create(run=run, attempt=attempt, kind=kind, step=step, message=message[:NOTE_LIMIT])
+        RunNote.objects.create(run=run, attempt=attempt, kind=kind, step=step, message=words)
 
 
 def curves_append(
@@ -110,8 +111,11 @@ def checkpoint_record(
     files: Mapping[str, Mapping[str, Any]],
     weights_sha256: str,
 ) -> Checkpoint:
-    """A checkpoint whose files are stored. An earlier attempt's of this step gives way: it is the same."""
-    with _owned(run, attempt):
+    """A checkpoint whose files are stored. An earlier attempt's of this step gives way: it is the same.
+
+    A run that comes this far has its full set of attempts again: only those without progress are counted.
+    """
+    with _owned(run, attempt, max_attempts=attempt + default_max_attempts()):
         pinned = False
         for old in run.checkpoints.filter(step=step):
             pinned = pinned or old.pinned
@@ -143,16 +147,17 @@ def checkpoint_measured(*, run: TrainingRun, attempt: int, step: int, measures: 
 
 def checkpoint_drawn(
     *, run: TrainingRun, attempt: int, step: int, sheets: Mapping[str, str], thumbnails: Mapping[str, str]
-) -> None:
+) -> bool:
     """Keys of the samples that a checkpoint drew and of their thumbnails, by direction.
 
-    Those that an earlier attempt drew of it give way.
+    Those that an earlier attempt drew of it give way. False when the checkpoint is not stored (any more).
     """
     with _owned(run, attempt):
         for old in run.checkpoints.filter(step=step):
             replaced = [*old.sheets.values(), *old.thumbnails.values()]
             transaction.on_commit(partial(remove, replaced))
-        run.checkpoints.filter(step=step).update(sheets=dict(sheets), thumbnails=dict(thumbnails))
+        rows = run.checkpoints.filter(step=step)
+        return bool(rows.update(sheets=dict(sheets), thumbnails=dict(thumbnails)))
 
 
 def _let_go(run: TrainingRun) -> None:

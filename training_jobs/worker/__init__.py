@@ -4,6 +4,6 @@ from training_jobs.worker.evaluating import evaluate
 from training_jobs.worker.examining import examine, tidy
 from training_jobs.worker.lapsing import lapse
 from training_jobs.worker.publishing import publish
-from training_jobs.worker.training import TRANSIENT, train
+from training_jobs.worker.training import train
 
-__all__ = ["TRANSIENT", "evaluate", "examine", "lapse", "publish", "tidy", "train"]
+__all__ = ["evaluate", "examine", "lapse", "publish", "tidy", "train"]

@@ -43,11 +43,20 @@ class RunKeeper:
         self._files: dict[str, str] = dict(run.files)
 
     def keep_checkpoint(self, step: int, path: str) -> None:
-        """Store the checkpoint's files, then its row; then the run's own files as they are at this step."""
-        folder, held = Path(path), self._folder.parent / "outgoing"
-        shutil.rmtree(held, ignore_errors=True)
-        # The run may retire its checkpoint while this one is on its way out: links keep the bytes.
-        shutil.copytree(folder, held, copy_function=_link)
+        """Store the checkpoint's files, then its row; then the run's own files as they are at this step.
+
+        One that the run has retired by now is passed over: a newer one follows.
+        """
+        held = self._held(Path(path))
+        if held is None:
+            message = (
+                f"The checkpoint of step {step:,} is not stored: the storage takes longer than the training "
+                "keeps it. A newer one follows."
+            )
+            recording.run_note(
+                run=self._run, attempt=self._attempt, kind="warning", message=message, step=step
+            )
+            return
         checkpoint_id = uuid.uuid4()
         with FileStash() as stash:
             files = {}
@@ -71,6 +80,20 @@ class RunKeeper:
         shutil.rmtree(held, ignore_errors=True)
         self.keep_run_files()
 
+    def _held(self, folder: Path) -> Path | None:
+        """Links that keep a checkpoint's bytes while they are on their way out, whatever the run retires
+        meanwhile; None when it did so already.
+        """
+        held = self._folder.parent / "outgoing"
+        shutil.rmtree(held, ignore_errors=True)
+        held.mkdir()
+        try:
+            for name in CHECKPOINT_FILES:
+                (held / name).hardlink_to(folder / name)
+        except FileNotFoundError:
+            return None
+        return held
+
     def keep_samples(self, step: int, path: str, stems: dict[str, list[str]]) -> None:
         """Store what it drew, one sheet a direction; with the first one what went in and what was wanted."""
         self._keep_fixed(stems)
@@ -85,9 +108,11 @@ class RunKeeper:
                 ):
                     key = run_key(self._run.pk, f"{kind}-{step}-{direction}", "webp", attempt=self._attempt)
                     found[direction] = stash.save(key, drawn, self._check)
-            recording.checkpoint_drawn(
+            known = recording.checkpoint_drawn(
                 run=self._run, attempt=self._attempt, step=step, sheets=sheets, thumbnails=thumbnails
             )
+            if not known:
+                stash.discard()
 
     def keep_run_files(self) -> None:
         """Store the split, the log and TensorBoard's files as they are now; older copies go."""
@@ -206,10 +231,6 @@ def _unusable(checkpoint: Checkpoint, how: str, details: str) -> JobFailed:
         "Delete it, and the run goes on from the one before it."
     )
     return JobFailed("checkpoint_damaged", message, details=details)
-
-
-def _link(source: str, target: str) -> None:
-    Path(target).hardlink_to(source)
 
 
 def _sheet(folder: Path, stems: Sequence[str]) -> bytes:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from jobs import lifecycle
 from jobs.child import ChildEnd, Listener, run_child
-from jobs.errors import JobCancelled, JobFailed, JobFinishing, JobHeld
+from jobs.errors import JobCancelled, JobFailed, JobFinishing, JobHeld, WorkerStopping, WorthAnotherTry
 from jobs.runner import Attempt, Done
 from mapgan.config import ConfigError
 from training_jobs.ingest import Ingest
-from training_jobs.models import TrainingRun
+from training_jobs.models.runs import STARTING, TrainingRun
 from training_jobs.runlog import RunLog
 from training_jobs.services import recording
 from training_jobs.worker.keeping import RunKeeper, bring_back
@@ -19,12 +18,10 @@ from training_jobs.worker.library import command, environment
 from training_jobs.worker.scratch import dataset_file, scratch, split_file
 from training_jobs.worker.watching import Watch
 
-
-class ChildDied(Exception):  # noqa: N818 - it names what happened
-    """The child ended without a word: killed, most often for want of memory. Worth one more attempt."""
-
-
-TRANSIENT: Final = (ChildDied,)
+GIVEN_UP: Final = (
+    "The training was killed or broke down too often without a new checkpoint in between. It was given up; "
+    "its checkpoints are kept."
+)
 CANCEL_SECONDS: Final = 1.0  # who cancels wants nothing saved, and sees it end within five seconds
 EXIT_DIVERGED, EXIT_DISK_FULL = 3, 4  # of `mapgan train`
 
@@ -34,9 +31,22 @@ def train(job: TrainingRun, attempt: Attempt) -> Done:
 
     Raises:
         JobFailed: it cannot go on; the message says why.
-        ChildDied, StorageError: worth another attempt, which goes on from the last checkpoint.
+        WorthAnotherTry, StorageError: worth another attempt, which goes on from the last checkpoint.
         JobStopped: cancelled, paused, the worker stops, or the lease is lost.
     """
+    try:
+        return _trained(job, attempt)
+    except JobFinishing:
+        return _ended_early(job, attempt)
+    except JobHeld:
+        recording.run_record(run=job, attempt=attempt.number, wish="")
+        kept = "its last checkpoint is kept" if job.checkpoints.exists() else "it has no checkpoint yet"
+        _note(job, attempt, "paused", f"Paused; {kept}.")
+        raise
+
+
+def _trained(job: TrainingRun, attempt: Attempt) -> Done:
+    """Bring what is needed, run the child, keep what it makes."""
     with scratch(job, attempt) as folder:
         attempt.report(job.progress, "Fetching the dataset")
         data = dataset_file(job.dataset_version, lambda _: attempt.check())
@@ -44,7 +54,7 @@ def train(job: TrainingRun, attempt: Attempt) -> Done:
         run_folder.mkdir()
         attempt.report(job.progress, "Fetching the last checkpoint")
         step = bring_back(job, run_folder, lambda _: attempt.check())
-        attempt.report(job.progress, "Starting")
+        attempt.report(job.progress, STARTING)
         ending = _Ending(attempt)
         keeper = RunKeeper(job, attempt.number, run_folder, ending.check)
         ingest = Ingest(job, attempt, keeper, expected=step)
@@ -61,18 +71,37 @@ def train(job: TrainingRun, attempt: Attempt) -> Done:
                 patience={JobCancelled: CANCEL_SECONDS},
                 watch=watch,
             )
-        except JobFinishing:
-            end = None
-        except JobHeld:
-            ingest.flush()
-            lifecycle.write(TrainingRun, job.pk, attempt.number, wish="")
-            ingest.note("paused", "Paused; its last checkpoint is kept.")
+        except (JobHeld, JobFinishing, WorkerStopping):
+            ending.begin()
+            ingest.bring_home()
             raise
         finally:
             watch.close()
         ingest.flush()
         ingest.tell_seam()
         return _outcome(job, attempt, ingest, end)
+
+
+def _ended_early(job: TrainingRun, attempt: Attempt) -> Done:
+    """Somebody wants it to end with what it has; it may have been in any phase.
+
+    Raises:
+        JobCancelled: it has nothing yet; a person can let it go on.
+    """
+    attempt.check_unwanted()
+    newest = job.checkpoints.order_by("-step").first()
+    if newest is None:
+        message = "Ended before its first checkpoint: there is nothing to keep. It can be begun again."
+        _note(job, attempt, "finished", message)
+        recording.run_record(run=job, attempt=attempt.number, wish="", cancel_requested=True)
+        raise JobCancelled
+    recording.curves_trim(run=job, attempt=attempt.number, step=newest.step)
+    _note(job, attempt, "finished", f"Ended early, at step {newest.step:,}, as was wanted.")
+    return Done({"wish": ""})
+
+
+def _note(job: TrainingRun, attempt: Attempt, kind: str, message: str) -> None:
+    recording.run_note(run=job, attempt=attempt.number, kind=kind, message=message)
 
 
 class _Ending:
@@ -85,17 +114,17 @@ class _Ending:
     def check(self) -> None:
         """What a file on its way out asks."""
         if self._ending:
-            self._attempt.check_lease()
+            self._attempt.check_unwanted()
         else:
             self._attempt.check()
 
+    def begin(self) -> None:
+        """The child was told to end."""
+        self._ending = True
+
     def listening(self, ingest: Ingest, watch: Watch) -> Listener:
         """The listener of a child that was told to end."""
-
-        def begin() -> None:
-            self._ending = True
-
-        at_end = ingest.at_end(begin)
+        at_end = ingest.at_end(self.begin)
 
         def listen(event: dict[str, Any]) -> None:
             watch.log.hear(event)
@@ -122,12 +151,9 @@ def _arguments(job: TrainingRun, data: Path, folder: Path, run_folder: Path) -> 
     return arguments
 
 
-def _outcome(job: TrainingRun, attempt: Attempt, ingest: Ingest, end: ChildEnd | None) -> Done:
+def _outcome(job: TrainingRun, attempt: Attempt, ingest: Ingest, end: ChildEnd) -> Done:
     """What the child's end means for the run."""
     job.refresh_from_db(fields=["step", "failed_step"])
-    if end is None:
-        ingest.note("finished", f"Ended early, at step {job.step:,}, as was wanted.")
-        return Done({"wish": ""})
     if end.code == 0 and ingest.finished == "completed":
         ingest.note("finished", f"Complete: {job.step:,} steps.")
         return Done({"wish": "", "eta_seconds": 0.0})
@@ -145,4 +171,4 @@ def _outcome(job: TrainingRun, attempt: Attempt, ingest: Ingest, end: ChildEnd |
         raise JobFailed("died_twice", message, details=end.tail)
     ingest.note("died", f"The training {words} at step {job.step:,}; it goes on from its last checkpoint.")
     recording.run_record(run=job, attempt=attempt.number, failed_step=job.step)
-    raise ChildDied(end.tail)
+    raise WorthAnotherTry("died_often", GIVEN_UP, details=end.tail)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.db import DatabaseError
 
-from jobs.errors import JobCancelled, JobStopped
+from jobs.errors import JobStopped
 from jobs.runner import Attempt
 from training_jobs.ingest import Ingest
 from training_jobs.runlog import RunLog
@@ -49,15 +49,9 @@ class Watch:
                 self._keeper.keep_log(self._attempt.check)
 
     def close(self) -> None:
-        """Keep the whole log, unless the run is another worker's by now. It does not fail for want of it."""
+        """Keep the whole log, unless the run is another worker's by now, or nobody wants it: then what was
+        kept last is enough. The run does not fail for want of it.
+        """
         with contextlib.suppress(JobStopped, StorageError, DatabaseError):
             self._ingest.show(log_tail=self.log.tail())
-            if not self._is_cancelled():  # who cancels wants it to end, and what was kept last is enough
-                self._keeper.keep_log(self._attempt.check_lease)
-
-    def _is_cancelled(self) -> bool:
-        try:
-            self._attempt.check()
-        except JobStopped as reason:
-            return isinstance(reason, JobCancelled)
-        return False
+            self._keeper.keep_log(self._attempt.check_unwanted)
