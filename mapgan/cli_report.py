@@ -1,7 +1,7 @@
 """What ``mapgan train`` says: JSON lines or a progress bar, the run's log, and the exit code.
 
-The log and standard output are windows, not walls: when one cannot be written (a full disk, a
-supervisor that is gone), training is not lost to it.
+The log, standard output and standard error are windows, not walls: when one cannot be written (a full
+disk, a supervisor that is gone), training is not lost to it.
 """
 
 from __future__ import annotations
@@ -67,13 +67,18 @@ class Report:
         self._log(event)
         try:
             self._show(event)
-        except BrokenPipeError:
+        except OSError as error:
+            _silence_what_fails()
             # Whoever started this is gone, and another one may want to resume: save, and free the folder.
-            self._show = lambda _: None
-            with contextlib.suppress(OSError, ValueError):  # or Python itself would fail at its end
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            if self.stop is not None:
+            if isinstance(error, BrokenPipeError) and self.stop is not None:
                 self.stop.wanted = True
+
+    def note(self, text: str) -> None:
+        """Tell a person something that is no event, on standard error."""
+        try:
+            click.echo(text, err=True)
+        except OSError:
+            _silence_what_fails()
 
     def stopped(self) -> None:
         """Say that a run ended on request while nothing was unsaved."""
@@ -86,13 +91,25 @@ class Report:
         if not self._run.is_dir():
             return
         try:
-            with (self._run / LOG_FILE).open("a", encoding="utf-8") as log:
-                log.write(events.to_line(event) + "\n")
+            with (self._run / LOG_FILE).open("a+b") as log:
+                if log.tell() and log.seek(-1, os.SEEK_END) and log.read() != b"\n":
+                    log.write(b"\n")  # after a line that a full disk or a kill cut
+                log.write(f"{events.to_line(event)}\n".encode())
             self._logging = True
         except OSError as error:
             if self._logging:
-                click.echo(f"mapgan: {self._run / LOG_FILE} cannot be written ({error.strerror})", err=True)
+                self.note(f"mapgan: {self._run / LOG_FILE} cannot be written ({error.strerror})")
             self._logging = False
+
+
+def _silence_what_fails() -> None:
+    """A stream that still cannot be written leads nowhere from now on; Python would fail at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            with contextlib.suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _exit_code(error: Exception) -> int:

@@ -93,7 +93,7 @@ def train(
             config, data, run, exclude=stems, skip_broken=skip_broken, split=split
         )
         for problem in opened.problems:
-            click.echo(f"note: {problem}", err=True)
+            report.note(f"note: {problem}")
         from mapgan import training
 
         training.train(

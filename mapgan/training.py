@@ -22,10 +22,12 @@ from mapgan.callbacks import Callback, Crew, Session
 from mapgan.callbacks.watchdog import MESSAGES
 from mapgan.config import TrainConfig
 from mapgan.cyclegan import CycleGAN
+from mapgan.engine.machine import processor
 from mapgan.engine.state import Model
 from mapgan.pix2pix import Pix2Pix
 from mapgan.prefetch import Prefetched
 from mapgan.stopping import Stop
+from mapgan.whole import written
 
 if TYPE_CHECKING:
     from mapgan.traindata import Validation
@@ -95,7 +97,7 @@ def train(
         backend = engine.select()
         backend.prepare(deterministic=config.deterministic, threads=threads)
         state = engine.build(backend, MODELS[config.model], config)
-        environment = _environment(backend.threads(), dataset)
+        environment = _environment(backend, dataset)
         session = Session(run, config, state, dataset, validation, environment, crew.say)
         step = _restore(session) if resume else _begin(session)
         crew.start(session, step)
@@ -180,14 +182,23 @@ def _compare(checkpoint: checkpoints.Checkpoint, session: Session) -> None:
 
 
 def _warn_of_changes(checkpoint: checkpoints.Checkpoint, session: Session) -> None:
-    """Say what is different and changes the last bits."""
-    for name, now in session.environment.items():
-        before = checkpoint.environment.get(name)
-        if before != now:
-            message = (
-                f"{name} was {before} and is now {now}: the run goes on, but not bit for bit as it would have"
-            )
-            session.say(events.Warned(step=checkpoint.step, message=message))
+    """Say what is different and makes this another run than one that was never stopped."""
+    before = checkpoint.environment
+    messages = [
+        f"{name} was {before[name]} and is now {now}: the run goes on, but not bit for bit as it would have"
+        for name, now in session.environment.items()
+        if before.get(name, now) != now
+    ]
+    old, new = checkpoint.config, session.config
+    other = [step for step in range(checkpoint.step) if old.rate_at(step) != new.rate_at(step)]
+    if other:
+        messages.append(
+            f"the learning rate was that of a run of {old.steps} steps (decay_steps {old.decay_steps}) and "
+            f"is now that of one of {new.steps} ({new.decay_steps}): updates {other[0] + 1} to "
+            f"{other[-1] + 1} were made at other rates than in a run of {new.steps} steps from the start"
+        )
+    for message in messages:
+        session.say(events.Warned(step=checkpoint.step, message=message))
 
 
 def _way_out(run: Path) -> str:
@@ -204,24 +215,25 @@ def _way_out(run: Path) -> str:
     )
 
 
-def _environment(threads: int, dataset: Dataset) -> dict[str, Any]:
+def _environment(backend: engine.Engine, dataset: Dataset) -> dict[str, Any]:
     """What the exact bits of a run depend on beside its configuration."""
     return {
         "backend": keras.backend.backend(),
+        "framework": backend.version(),
         "keras": keras.__version__,
+        "processor": processor(),
         "devices": keras.distribution.list_devices(),
-        "threads": threads,
+        "threads": backend.threads(),
         "images": len(dataset),
         "data_sha256": dataset.fingerprint(),
     }
 
 
 def _announce(session: Session, step: int) -> None:
-    """Write ``config.toml`` so that no reader sees half of it, and say what begins."""
+    """Write ``config.toml`` and say what begins."""
     config, images = session.config, len(session.dataset)
-    part = session.run / f".{CONFIG_FILE}.part"
-    part.write_text(config.to_toml(), encoding="utf-8")
-    part.replace(session.run / CONFIG_FILE)
+    with written(session.run / CONFIG_FILE) as file:
+        file.write(config.to_toml().encode())
     weights = [weight for adam in session.state.adams.values() for weight in adam.weights.values()]
     needed, there = memory.estimate(session.state, config, 2 * images), memory.available()
     started = events.Started(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +18,7 @@ import numpy as np
 from mapgan import events, judging, metrics
 from mapgan.callbacks.base import Callback, Exam, Session, View
 from mapgan.translating import Translate
+from mapgan.whole import written
 
 METRICS: Final = "metrics.json"
 BASELINES: Final = "baselines.json"
@@ -112,9 +112,5 @@ def _finite(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, floa
 
 def _write(path: Path, values: dict[str, Any]) -> None:
     """Whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    with part.open("w", encoding="utf-8") as file:
-        json.dump(values, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    with written(path) as file:
+        file.write(json.dumps(values, indent=1).encode())

@@ -1,7 +1,7 @@
 """The fixed validation tiles as every checkpoint draws them, for the eye and the time-lapse.
 
 ``samples/step-00002000/map2sat/STEM.png`` is what the generator made; ``samples/input/map2sat/STEM.png``
-and ``samples/target/map2sat/STEM.png`` are written once. Equal runs write equal files.
+and ``samples/target/map2sat/STEM.png`` are written at every start. Equal runs write equal files.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from PIL import Image
 from mapgan import events
 from mapgan.callbacks.base import Callback, Exam, Session, View
 from mapgan.translating import Pictures
+from mapgan.whole import written
 
 FOLDER: Final = "samples"
 
@@ -25,7 +26,7 @@ class Samples(Callback):
     repeatable = True
 
     def start(self, session: Session, step: int) -> None:
-        """Write inputs and targets, unless they are there."""
+        """Write inputs and targets."""
         for view in session.views(session.config.samples):
             _write(session.run / FOLDER / "input" / view.direction, view, view.sources)
             if view.paired:
@@ -54,11 +55,8 @@ class Samples(Callback):
 
 
 def _write(folder: Path, view: View, pictures: Pictures) -> None:
-    """A PNG a tile, whole or not at all, unless it is there."""
+    """A PNG a tile, each whole or not there."""
     folder.mkdir(parents=True, exist_ok=True)
     for stem, picture in zip(view.stems, pictures, strict=True):
-        path = folder / f"{stem}.png"
-        if not path.is_file():
-            part = path.with_name(f".{path.name}.part")
-            Image.fromarray(picture).save(part, "png", compress_level=4)
-            part.replace(path)
+        with written(folder / f"{stem}.png") as file:
+            Image.fromarray(picture).save(file, "png", compress_level=4)

@@ -28,6 +28,9 @@ class Engine(Protocol):
     def threads(self) -> int:
         """Threads an operation may use; their number changes the last bits of a sum."""
 
+    def version(self) -> str:
+        """The framework and its version: another one may compute other last bits."""
+
     def placed(self, batch_size: int) -> AbstractContextManager[None]:
         """Where variables have to be made so that several devices can share the work.
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
+from importlib import metadata
 from typing import Any, Final, TypeAlias
 
 import jax
@@ -23,6 +24,7 @@ from jax import numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from mapgan.engine.devices import sharing
+from mapgan.engine.machine import cores
 from mapgan.engine.state import Losses, Pictures, TrainState, Update, Variables, warm_decay
 
 Values: TypeAlias = dict[str, Any]
@@ -59,7 +61,12 @@ def _started() -> bool:
 
 def threads() -> int:
     """Threads an operation may use; their number changes the last bits of a sum."""
-    return int(os.environ.get(THREADS, "0")) or len(os.sched_getaffinity(0))
+    return int(os.environ.get(THREADS, "0")) or cores()
+
+
+def version() -> str:
+    """See :class:`mapgan.engine.Engine`."""
+    return f"jax {jax.__version__}, jaxlib {metadata.version('jaxlib')}"
 
 
 def placed(batch_size: int) -> contextlib.AbstractContextManager[None]:

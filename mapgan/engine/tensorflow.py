@@ -9,7 +9,6 @@ by XLA, which on a CPU would slow the convolutions. Several GPUs share a batch b
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -20,6 +19,7 @@ from keras import ops
 from mapgan.engine import norms, paddings, products
 from mapgan.engine.devices import sharing
 from mapgan.engine.heap import keep_freed_memory
+from mapgan.engine.machine import cores
 from mapgan.engine.state import Adam, Losses, Pictures, TrainState, Update, network_weights, warm_decay
 
 Nest = TypeVar("Nest")
@@ -45,7 +45,12 @@ def prepare(*, deterministic: bool, threads: int | None) -> None:
 def threads() -> int:
     """Threads an operation may use; their number changes the last bits of a sum."""
     configured: int = tf.config.threading.get_intra_op_parallelism_threads()
-    return configured or len(os.sched_getaffinity(0))
+    return configured or cores()
+
+
+def version() -> str:
+    """See :class:`mapgan.engine.Engine`."""
+    return f"tensorflow {tf.__version__}"
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -147,6 +148,47 @@ def test_more_steps_continue_a_finished_run(tmp_path: Path) -> None:
     assert (one.step, one.arrays_sha256) == (other.step, other.arrays_sha256)
 
 
+def warnings(heard: list[events.Event]) -> list[str]:
+    """What was warned of."""
+    return [event.message for event in heard if isinstance(event, events.Warned)]
+
+
+def test_another_machine_is_said(
+    tmp_path: Path, whole: tuple[Path, list[events.Event]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another version of the framework or another processor computes other last bits."""
+    run = tmp_path / "run"
+    shutil.copytree(whole[0], run)
+    monkeypatch.setattr(training, "processor", lambda: "Abacus 2")
+    monkeypatch.setattr(training.engine.select(), "version", lambda: "tensorflow 9.9")
+    heard: list[events.Event] = []
+    train(CONFIG, dataset(), run, resume=True, listen=heard.append)
+    framework, machine = warnings(heard)
+    assert re.fullmatch(
+        r"framework was tensorflow \d+\.\d+.* and is now tensorflow 9\.9: .*bit for bit.*", framework
+    )
+    assert re.fullmatch(r"processor was .+ and is now Abacus 2: .*bit for bit.*", machine)
+    assert max(checkpoints.steps(run)) == 8
+
+
+def test_another_decay_of_steps_already_made_is_said(
+    tmp_path: Path, whole: tuple[Path, list[events.Event]]
+) -> None:
+    """The rate had fallen from the sixth on, which in a run of ten it does later."""
+    run = tmp_path / "run"
+    shutil.copytree(whole[0], run)
+    heard: list[events.Event] = []
+    train(changed(steps=10), dataset(), run, resume=True, listen=heard.append)
+    (message,) = warnings(heard)
+    assert "run of 8 steps (decay_steps 4) and is now that of one of 10 (4): updates 6 to 8" in message
+    for step, path in checkpoints.steps(run).items():
+        if step > 3:
+            shutil.rmtree(path)
+    heard.clear()
+    train(changed(steps=9), dataset(), run, resume=True, listen=heard.append)
+    assert warnings(heard) == []
+
+
 def test_resume_without_a_checkpoint_starts_at_zero(
     tmp_path: Path, whole: tuple[Path, list[events.Event]]
 ) -> None:
@@ -226,6 +268,7 @@ def test_nan_ends_the_run_and_keeps_the_last_good_state(
 
         prepare = staticmethod(real.prepare)
         threads = staticmethod(real.threads)
+        version = staticmethod(real.version)
         placed = staticmethod(real.placed)
 
         @staticmethod

@@ -1,0 +1,28 @@
+"""Small files that are whole or not there: for whoever reads beside us, and after a power cut."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def written(path: Path) -> Iterator[BinaryIO]:
+    """A new file under a hidden name, to be filled in the block; then it is on the disk and called ``path``.
+
+    Raises:
+        OSError: it cannot be written. What had the name before stays, as after any error in the block.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
