@@ -1,0 +1,64 @@
+"""Train and measure the plan's experiments, and write docs/results.md.
+
+    python -m benchmarks.experiments --data ../maps --out /var/tmp/experiments
+    python -m benchmarks.experiments --data ../maps --out /var/tmp/experiments --only unet-map2sat
+    python -m benchmarks.experiments                     # the document alone, from measured.json
+
+A training that was cut off goes on where it was; one that is measured is not made again, but with --again. On
+two cores all of it takes some hours, the first seed of each experiment first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarks.experiments import plan as plans
+from benchmarks.experiments import runs, tables
+from benchmarks.machine import cores
+from benchmarks.results import ROOT
+
+DOCUMENT = ROOT / "docs" / "results.md"
+
+
+def main() -> int:
+    """1 when a training or an evaluation failed."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, help="the maps set, with holdout.tsv")
+    parser.add_argument("--out", type=Path, help="folder of the runs")
+    parser.add_argument("--only", action="append", metavar="NAME", help="this experiment; may be repeated")
+    parser.add_argument("--again", action="store_true", help="measure what is measured already, too")
+    parser.add_argument("--parallel", type=int, default=1, help="trainings at a time [default: 1]")
+    parser.add_argument("--threads", type=int, default=cores(), help="of a training [default: all cores]")
+    options = parser.parse_args()
+    plan = plans.read()
+    unknown = set(options.only or ()) - {each.experiment for each in plan.trainings}
+    if unknown:
+        parser.error(f"no such experiment: {', '.join(sorted(unknown))}")
+    if options.data:
+        if not options.out:
+            parser.error("--out is missing: where the runs go")
+        done = {} if options.again else runs.read()
+        wanted = [each for each in plan.trainings if not options.only or each.experiment in options.only]
+        wanted.sort(key=lambda each: each.seed)
+        try:
+            runs.run_all(
+                [each for each in wanted if each.name not in done],
+                data=options.data,
+                out=options.out,
+                parallel=options.parallel,
+                threads=options.threads,
+                tell=lambda words: print(words, file=sys.stderr, flush=True),
+            )
+        except runs.ExperimentError as error:
+            print(error, file=sys.stderr)
+            return 1
+    tables.write(DOCUMENT, tables.document(plan, runs.read()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""Training and measuring what the plan names; what is done already is not done again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.experiments.plan import Training
+from benchmarks.results import surroundings
+
+MEASURED = Path(__file__).resolve().parent / "measured.json"
+PROGRAMS = Path(sys.executable).parent
+USAGE = "processor.json"
+EVERY_SECONDS = 5.0
+_STORE = threading.Lock()
+
+Record = dict[str, Any]
+
+
+class ExperimentError(RuntimeError):
+    """A training or an evaluation failed; the message has its last words."""
+
+
+def read() -> dict[str, Record]:
+    """What was measured so far, by the training's name."""
+    if not MEASURED.is_file():
+        return {}
+    records: dict[str, Record] = json.loads(MEASURED.read_text(encoding="utf-8"))
+    return records
+
+
+def run_all(
+    trainings: list[Training],
+    *,
+    data: Path,
+    out: Path,
+    parallel: int,
+    threads: int,
+    tell: Callable[[str], None],
+) -> None:
+    """Train and measure, ``parallel`` at a time; a training that was cut off goes on where it was.
+
+    Raises:
+        ExperimentError: one failed; those that were done before stay recorded.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+
+    def one(training: Training) -> None:
+        tell(f"{training.name}: training")
+        _train(training, data, out, threads)
+        record = _measure(training, data, out, threads)
+        with _STORE:
+            records = {**read(), training.name: record}
+            text = json.dumps(dict(sorted(records.items())), indent=1) + "\n"
+            MEASURED.write_text(text, encoding="utf-8")
+        tell(f"{training.name}: measured")
+
+    with ThreadPoolExecutor(parallel) as pool:
+        for each in [pool.submit(one, training) for training in trainings]:
+            each.result()
+
+
+def _train(training: Training, data: Path, out: Path, threads: int) -> None:
+    """The training itself, counting the processor's seconds: others may share the machine."""
+    folder = out / training.name
+    resume = ["--resume"] if folder.is_dir() else []
+    command = training.train(str(data), str(out), "--threads", str(threads), *resume)
+    with (out / f"{training.name}.log").open("a", encoding="utf-8") as log:
+        process = subprocess.Popen([str(PROGRAMS / command[0]), *command[1:]], stdout=log, stderr=log)
+        try:
+            _count(process, folder)
+        finally:
+            process.terminate()  # saves; nothing happens to one that has ended
+            code = process.wait()
+    if code:
+        raise ExperimentError(f"{training.name} ended with {code}; see {out / training.name}.log")
+
+
+def _count(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Keep the processor seconds beside the run, those of earlier sittings included."""
+    file = folder / USAGE
+    earlier = json.loads(file.read_text())["seconds"] if file.is_file() else 0.0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        watched = psutil.Process(process.pid)
+        while process.poll() is None:
+            times = watched.cpu_times()
+            if folder.is_dir():
+                file.write_text(json.dumps({"seconds": earlier + times.user + times.system}))
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(EVERY_SECONDS)
+
+
+def _measure(training: Training, data: Path, out: Path, threads: int) -> Record:
+    """Its last checkpoint on the held-out tiles, with averaged weights (where it has them) and as trained."""
+    folder = out / training.name
+    record: Record = {
+        "about": surroundings(),
+        "train": training.train("DATA", "OUT", "--threads", str(threads)),
+        "evaluate": training.evaluate("DATA", "OUT"),
+        "processor_seconds": round(json.loads((folder / USAGE).read_text())["seconds"]),
+        "measures": {},
+    }
+    for weights, more in (("averaged", []), ("raw", ["--raw-weights"])):
+        file = folder / f"holdout-{weights}.json"
+        command = training.evaluate(str(data), str(out), *more, "--json", str(file))
+        program = [str(PROGRAMS / command[0]), *command[1:]]
+        result = subprocess.run(program, capture_output=True, text=True, check=False)
+        if result.returncode:
+            raise ExperimentError(f"{training.name}: {result.stderr.strip()[-1000:]}")
+        found = json.loads(file.read_text(encoding="utf-8"))
+        record["tiles"] = found["held_out"]["tiles"]
+        for direction, entry in found["directions"].items():
+            rows = {row["name"] if row["kind"] == "baseline" else "generator": row for row in entry["rows"]}
+            record["steps"] = rows["generator"]["step"]
+            record["measures"].setdefault(direction, {})[weights] = _figures(rows["generator"])
+            for name in ("median_colour", "input_copied"):
+                record["measures"][direction][name] = _figures(rows[name])
+    return record
+
+
+def _figures(row: Record) -> Record:
+    """The plain numbers and their intervals."""
+    values = {name: value for name, value in row["measures"].items() if isinstance(value, int | float)}
+    return {"values": values, "intervals": row["intervals"]}
