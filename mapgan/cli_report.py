@@ -7,6 +7,7 @@ disk, a supervisor that is gone), training is not lost to it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ LOG_FILE: Final = "log.jsonl"
 EXIT_FAILED: Final = 1
 EXIT_DIVERGED: Final = 3
 EXIT_STORAGE: Final = 4
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 BAR: Final = 24
 
 
@@ -121,10 +123,20 @@ def _exit_code(error: Exception) -> int:
 
     if isinstance(error, DivergedError):
         return EXIT_DIVERGED
-    if isinstance(error, StorageError):
+    if isinstance(error, StorageError) or _is_full_disk(error):
         return EXIT_STORAGE
     known = isinstance(error, DatasetError | CheckpointError | TrainingError | EngineError | OSError)
     return EXIT_FAILED if known else 0
+
+
+def _is_full_disk(error: Exception) -> bool:
+    """Whether there was no room to unpack the data, or for another file."""
+    from mapgan.archives import ArchiveError
+
+    cause = error.__cause__
+    if isinstance(cause, ArchiveError):
+        return cause.code == "disk"
+    return isinstance(error, OSError) and error.errno in FULL
 
 
 def _print_line(event: events.Event) -> None:

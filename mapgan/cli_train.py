@@ -80,7 +80,7 @@ def train(
       1  the data, the run's folder or a checkpoint cannot be used, or something unexpected
       2  wrong options or settings; nothing was read or written
       3  the training diverged (NaN); the last good checkpoint stays
-      4  a checkpoint could not be written (full disk); the last good one stays
+      4  the disk has no room for the unpacked data or a checkpoint; the last good one stays
     """
     config = _configure(run, resume=resume, **choices)
     report = Report(run, as_events=as_events)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from datetime import datetime
@@ -90,27 +89,27 @@ class MultipartUploads:
         upload = self._unfinished(key) or self._begin(key)
         there = self._parts(key, upload)
         numbers = range(1, -(-size // length) + 1)
-        with path.open("rb") as file:
-            descriptor = file.fileno()
 
-            def send(number: int) -> str:
-                data = os.pread(descriptor, length, (number - 1) * length)
-                digest = hashlib.md5(data, usedforsecurity=False)
-                known = there.get(number)
-                if known and known[1] == len(data) and self._is_of(known[0], digest.hexdigest()):
-                    return known[0]
-                answer = self._client.upload_part(
-                    Bucket=self._bucket,
-                    Key=key,
-                    UploadId=upload,
-                    PartNumber=number,
-                    Body=data,
-                    ContentMD5=base64.b64encode(digest.digest()).decode(),  # the server refuses damage
-                )
-                return answer["ETag"]
+        def send(number: int) -> str:
+            with path.open("rb") as file:
+                file.seek((number - 1) * length)
+                data = file.read(length)
+            digest = hashlib.md5(data, usedforsecurity=False)
+            known = there.get(number)
+            if known and known[1] == len(data) and self._is_of(known[0], digest.hexdigest()):
+                return known[0]
+            answer = self._client.upload_part(
+                Bucket=self._bucket,
+                Key=key,
+                UploadId=upload,
+                PartNumber=number,
+                Body=data,
+                ContentMD5=base64.b64encode(digest.digest()).decode(),  # the server refuses damage
+            )
+            return answer["ETag"]
 
-            etags = _in_parallel(send, numbers, check)
-        self._complete(key, upload, etags)
+        # Who cancels does not wait for parts that are under way on a slow line: they arrive, or go out again.
+        self._complete(key, upload, _in_parallel(send, numbers, check, settle=False))
 
     def _is_of(self, etag: str, md5: str) -> bool:
         return not self._etags_are_md5 or etag.strip('"') == md5
@@ -176,7 +175,7 @@ class MultipartUploads:
             return answer["CopyPartResult"]["ETag"]
 
         try:
-            self._complete(key, upload, _in_parallel(take, range(1, len(names) + 1), check))
+            self._complete(key, upload, _in_parallel(take, range(1, len(names) + 1), check, settle=True))
         except BaseException:
             with contextlib.suppress(BotoCoreError, ClientError):  # the sweep ends it then
                 self.abort(key, upload)
@@ -211,20 +210,27 @@ class MultipartUploads:
         return len(stale)
 
 
-def _in_parallel(work: Callable[[int], str], numbers: Iterable[int], check: Check) -> list[str]:
-    """The results of all numbers, in order. The first error ends it, once those under way are through."""
-    with ThreadPoolExecutor(SENDERS, thread_name_prefix="s3") as pool:
-        futures: list[Future[str]] = [pool.submit(work, number) for number in numbers]
-        try:
-            waiting: set[Future[str]] = set(futures)
-            while waiting:
-                check()
-                done, waiting = wait(waiting, timeout=LOOK, return_when=FIRST_EXCEPTION)
-                for future in done:
-                    future.result()
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+def _in_parallel(
+    work: Callable[[int], str], numbers: Iterable[int], check: Check, *, settle: bool
+) -> list[str]:
+    """The results of all numbers, in order. The first error ends it.
+
+    Args:
+        settle: whether it ends only when those under way are through.
+    """
+    pool = ThreadPoolExecutor(SENDERS, thread_name_prefix="s3")
+    futures: list[Future[str]] = [pool.submit(work, number) for number in numbers]
+    try:
+        waiting: set[Future[str]] = set(futures)
+        while waiting:
+            check()
+            done, waiting = wait(waiting, timeout=LOOK, return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
+    except BaseException:
+        pool.shutdown(wait=settle, cancel_futures=True)
+        raise
+    pool.shutdown()
     return [future.result() for future in futures]
 
 

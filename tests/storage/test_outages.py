@@ -19,6 +19,7 @@ from storage.objects import read
 from storage.s3 import PrivateS3Storage
 from tests.mapgan.pairs import write_maps
 from tests.support.outage import Proxy
+from tests.training import tiny
 from tests.training.conftest import brought, zipped
 from tests.training.test_examine import examined
 from tests.translator.factories import generator_file, run, submitted
@@ -113,6 +114,23 @@ def test_no_room_for_a_dataset(small_disk: Path, carol: User, settings: Settings
     assert version_retry(version=version)
     again = examined(version)
     assert (again.state, again.error_details) == (JobState.SUCCEEDED, "")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_room_to_unpack_a_dataset_for_a_training(
+    small_disk: Path, carol: User, settings: Settings, tmp_path: Path
+) -> None:
+    """The archive fits, its pictures beside it do not: the child says so, and a person hears what to do."""
+    settings.TRAINING_WORK_DIR = small_disk / "work"
+    write_maps(tmp_path / "pairs" / "train", 12)
+    archive = zipped(tmp_path / "pairs")
+    run = tiny.tiny_run(carol, tiny.examined(carol, archive, tmp_path))
+    (small_disk / "filler").write_bytes(bytes(MB - len(archive) * 3 // 2))
+    tiny.worked_on(run)
+    assert (run.state, run.error_code) == (JobState.FAILED, "no_room")
+    assert "MAPGAN_WORK_DIR" in run.error_message
+    assert str(small_disk) not in run.error_message
+    assert "unpack" in run.error_details
 
 
 def test_an_uploaded_dataset_is_joined_in_the_server(

@@ -11,9 +11,9 @@ from django.conf import settings
 from jobs.child import ChildEnd, run_child
 from jobs.errors import JobFailed
 from jobs.runner import Attempt
+from training_jobs.worker.scratch import no_room
 
 DISK: Final = "disk"  # of mapgan.archives.ArchiveError
-NO_ROOM: Final = "The worker's disk is full or cannot be written. Tell the operator of this site."
 
 
 def command(*arguments: str) -> list[str]:
@@ -60,5 +60,5 @@ def run_library(
         message = "The worker ran out of memory, or its work was killed."
         raise JobFailed("out_of_memory", message, details=end.tail)
     if code == DISK:
-        raise JobFailed("no_room", NO_ROOM, details=reason)
+        raise no_room(reason)
     return end, reason

@@ -6,6 +6,8 @@ import contextlib
 import errno
 import os
 import shutil
+import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from training_jobs.objects import join_objects
 from translator.storage import ObjectMissing, read
 
 KEPT_DATASETS = 3
+PART_SUFFIX = ".part"
+STALE = 3600.0  # seconds without a byte, after which nobody brings it any more
 DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})
 
 
@@ -49,11 +53,16 @@ def disk_errors() -> Iterator[None]:
     except OSError as error:
         if error.errno not in DISK_ERRNOS:
             raise
-        message = (
-            "The worker's disk is full or cannot be written. Tell the operator of this site "
-            "(MAPGAN_WORK_DIR), then try again: what is stored is kept."
-        )
-        raise JobFailed("no_room", message, details=repr(error)) from error
+        raise no_room(repr(error)) from error
+
+
+def no_room(details: str) -> JobFailed:
+    """What a person is told of it, who does not know the machine; ``details`` name the file."""
+    message = (
+        "The worker's disk is full or cannot be written. Tell the operator of this site "
+        "(MAPGAN_WORK_DIR), then try again: what is stored is kept."
+    )
+    return JobFailed("no_room", message, details=details)
 
 
 def dataset_file(version: DatasetVersion, on_share: Callable[[float], None]) -> Path:
@@ -71,7 +80,8 @@ def dataset_file(version: DatasetVersion, on_share: Callable[[float], None]) -> 
     if path.exists() and path.stat().st_size == size:
         os.utime(path)
         return path
-    part = folder / f".{version.archive_sha256}-{os.getpid()}.part"
+    # Containers that share the folder have equal process numbers.
+    part = folder / f".{version.archive_sha256}-{uuid.uuid4().hex}{PART_SUFFIX}"
     try:
         _, digest = join_objects([version.archive], part, lambda done: on_share(done / max(size, 1)))
         if digest != version.archive_sha256:
@@ -106,6 +116,12 @@ def split_file(version: DatasetVersion, folder: Path) -> Path | None:
 
 
 def _forget_old(folder: Path) -> None:
-    files = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in files[KEPT_DATASETS:]:
+    """Remove datasets that nobody asked for lately, and what a killed worker left of one."""
+    used: dict[Path, float] = {}
+    for path in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another worker's, finished at this moment
+            used[path] = path.stat().st_mtime
+    whole = sorted((path for path in used if path.suffix != PART_SUFFIX), key=used.__getitem__, reverse=True)
+    left = [path for path, at in used.items() if path.suffix == PART_SUFFIX and at < time.time() - STALE]
+    for path in (*whole[KEPT_DATASETS:], *left):
         path.unlink(missing_ok=True)

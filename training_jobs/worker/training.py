@@ -15,7 +15,7 @@ from training_jobs.runlog import RunLog
 from training_jobs.services import recording
 from training_jobs.worker.keeping import RunKeeper, bring_back
 from training_jobs.worker.library import command, environment
-from training_jobs.worker.scratch import dataset_file, scratch, split_file
+from training_jobs.worker.scratch import dataset_file, no_room, scratch, split_file
 from training_jobs.worker.watching import Watch
 
 GIVEN_UP: Final = (
@@ -157,8 +157,12 @@ def _outcome(job: TrainingRun, attempt: Attempt, ingest: Ingest, end: ChildEnd) 
     if end.code == 0 and ingest.finished == "completed":
         ingest.note("finished", f"Complete: {job.step:,} steps.")
         return Done({"wish": "", "eta_seconds": 0.0})
-    if end.code in (EXIT_DIVERGED, EXIT_DISK_FULL) or ingest.failure:
-        code = {EXIT_DIVERGED: "diverged", EXIT_DISK_FULL: "no_room"}.get(end.code, "train_failed")
+    if end.code == EXIT_DISK_FULL:
+        failed = no_room(f"{end.tail}\n{ingest.failure}")
+        ingest.note("failed", failed.message)
+        raise failed
+    if end.code == EXIT_DIVERGED or ingest.failure:
+        code = "diverged" if end.code == EXIT_DIVERGED else "train_failed"
         message = ingest.failure or "The training ended with an error."
         ingest.note("failed", message)
         raise JobFailed(code, message, details=end.tail)
