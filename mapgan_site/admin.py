@@ -1,4 +1,4 @@
-"""What the administration itself did, in the administration."""
+"""What people did in the administration, and anywhere to datasets and runs (`services.audit` of training)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ from django.http import HttpRequest
 
 @admin.register(LogEntry)
 class LogEntryAdmin(admin.ModelAdmin[LogEntry]):
-    """Who changed what here; nobody edits it."""
+    """Who made, changed and deleted what; nobody edits it."""
 
-    list_display = ("action_time", "user", "content_type", "object_repr", "action_flag")
+    list_display = ("action_time", "user", "content_type", "object_repr", "action_flag", "words")
     list_filter = ("action_flag", "content_type")
     list_select_related = ("user", "content_type")
     search_fields = ("object_repr", "change_message", "user__username")
     date_hierarchy = "action_time"
+
+    @admin.display(description="what")
+    def words(self, entry: LogEntry) -> str:
+        """What was done, in words."""
+        return entry.get_change_message()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Never."""

@@ -9,7 +9,7 @@ from django.db.models import Count, F, Q, QuerySet, Sum
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 
-from training_jobs.admin_base import ReadOnlyAdmin
+from training_jobs.admin_base import LoggedByServices, ReadOnlyAdmin, person
 from training_jobs.models import Dataset, DatasetVersion, Upload, UploadChunk
 from training_jobs.services import (
     About,
@@ -35,7 +35,7 @@ class VersionInline(ReadOnlyAdmin, admin.TabularInline[DatasetVersion, Dataset])
 
 
 @admin.register(Dataset)
-class DatasetAdmin(admin.ModelAdmin[Dataset]):
+class DatasetAdmin(LoggedByServices, admin.ModelAdmin[Dataset]):
     """What is said of a dataset can be changed here as on its own page; its pictures never."""
 
     list_display = (
@@ -76,23 +76,23 @@ class DatasetAdmin(admin.ModelAdmin[Dataset]):
         """By the service; the form has seen to the name."""
         values = form.cleaned_data
         about = About(**{name: values[name] for name in About.__dataclass_fields__})
-        dataset_update(dataset=Dataset.objects.get(pk=obj.pk), about=about)
+        dataset_update(dataset=Dataset.objects.get(pk=obj.pk), by=person(request), about=about)
 
     def delete_model(self, request: HttpRequest, obj: Dataset) -> None:
         """With its versions and files."""
-        dataset_delete(dataset=obj)
+        self.delete_queryset(request, Dataset.objects.filter(pk=obj.pk))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Dataset]) -> None:
         """With their versions and files, those that nothing uses."""
         for dataset in queryset:
             try:
-                dataset_delete(dataset=dataset)
+                dataset_delete(dataset=dataset, by=person(request))
             except DatasetRefused as refusal:
                 self.message_user(request, f"{dataset}: {refusal}", messages.ERROR)
 
 
 @admin.register(DatasetVersion)
-class DatasetVersionAdmin(ReadOnlyAdmin, admin.ModelAdmin[DatasetVersion]):
+class DatasetVersionAdmin(LoggedByServices, ReadOnlyAdmin, admin.ModelAdmin[DatasetVersion]):
     """Versions: how their examination went, what was found, how they are divided."""
 
     list_display = (
@@ -125,13 +125,13 @@ class DatasetVersionAdmin(ReadOnlyAdmin, admin.ModelAdmin[DatasetVersion]):
     @admin.action(description="Stop the examination", permissions=["delete"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[DatasetVersion]) -> None:
         """Those that are queued or running."""
-        stopped = sum(version_cancel(version=version) for version in queryset)
+        stopped = sum(version_cancel(version=version, by=person(request)) for version in queryset)
         self.message_user(request, f"Stopped: {stopped}.")
 
     @admin.action(description="Examine again", permissions=["delete"])
     def retry(self, request: HttpRequest, queryset: QuerySet[DatasetVersion]) -> None:
         """Those that failed or were cancelled."""
-        queued = sum(version_retry(version=version) for version in queryset)
+        queued = sum(version_retry(version=version, by=person(request)) for version in queryset)
         self.message_user(request, f"Queued again: {queued}.")
 
     def delete_model(self, request: HttpRequest, obj: DatasetVersion) -> None:
@@ -142,7 +142,7 @@ class DatasetVersionAdmin(ReadOnlyAdmin, admin.ModelAdmin[DatasetVersion]):
         """With their files, those that nothing uses."""
         for version in queryset:
             try:
-                version_delete(version=version)
+                version_delete(version=version, by=person(request))
             except DatasetRefused as refusal:
                 self.message_user(request, f"{version}: {refusal}", messages.ERROR)
 

@@ -9,8 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.models import User
-from jobs.services import job_cancel, job_retry
-from training_jobs.admin_base import ReadOnlyAdmin
+from training_jobs.admin_base import ReadOnlyAdmin, person
 from training_jobs.models import (
     Checkpoint,
     CurveChunk,
@@ -21,8 +20,9 @@ from training_jobs.models import (
     TrainingRun,
 )
 from training_jobs.services.checkpoints import checkpoints_pin
-from training_jobs.services.evaluations import evaluation_retry
-from training_jobs.services.publications import publication_retry
+from training_jobs.services.evaluations import evaluation_cancel, evaluation_retry
+from training_jobs.services.publications import publication_cancel, publication_retry
+from training_jobs.services.timelapses import timelapse_cancel, timelapse_retry
 
 
 @admin.register(TrainingRun)
@@ -86,10 +86,9 @@ class CheckpointAdmin(ReadOnlyAdmin, admin.ModelAdmin[Checkpoint]):
         self._pin(request, queryset, pinned=False)
 
     def _pin(self, request: HttpRequest, queryset: QuerySet[Checkpoint], *, pinned: bool) -> None:
-        if isinstance(request.user, User):
-            chosen = list(queryset.select_related("run"))
-            changed = checkpoints_pin(checkpoints=chosen, by=request.user, pinned=pinned)
-            self.message_user(request, f"Changed: {changed}.")
+        chosen = list(queryset.select_related("run"))
+        changed = checkpoints_pin(checkpoints=chosen, by=person(request), pinned=pinned)
+        self.message_user(request, f"Changed: {changed}.")
 
 
 class JobAdmin(ReadOnlyAdmin):
@@ -98,18 +97,22 @@ class JobAdmin(ReadOnlyAdmin):
     @admin.action(description="Cancel", permissions=["view"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Stop those that are queued or running."""
-        done = sum(job_cancel(job=job) for job in queryset)
+        done = sum(self.stop(job, person(request)) for job in queryset)
         messages.info(request, f"Cancelled: {done}.")
 
     @admin.action(description="Try again", permissions=["view"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Queue those that failed or were cancelled."""
-        done = sum(self.again(job) for job in queryset)
+        done = sum(self.again(job, person(request)) for job in queryset)
         messages.info(request, f"Queued again: {done}.")
 
-    def again(self, job: Any) -> bool:
-        """One of them."""
-        return job_retry(job=job)
+    def stop(self, job: Any, by: User) -> bool:
+        """One of them, by its service."""
+        raise NotImplementedError
+
+    def again(self, job: Any, by: User) -> bool:
+        """One of them, by its service."""
+        raise NotImplementedError
 
 
 @admin.register(Evaluation)
@@ -123,9 +126,13 @@ class EvaluationAdmin(JobAdmin, admin.ModelAdmin[Evaluation]):
     date_hierarchy = "created_at"
     actions = ("cancel", "retry")
 
-    def again(self, job: Evaluation) -> bool:
+    def stop(self, job: Evaluation, by: User) -> bool:
+        """By the service."""
+        return evaluation_cancel(evaluation=job, by=by)
+
+    def again(self, job: Evaluation, by: User) -> bool:
         """Not while another one is at the same."""
-        return evaluation_retry(evaluation=job)
+        return evaluation_retry(evaluation=job, by=by)
 
 
 @admin.register(Publication)
@@ -142,9 +149,13 @@ class PublicationAdmin(JobAdmin, admin.ModelAdmin[Publication]):
     date_hierarchy = "created_at"
     actions = ("cancel", "retry")
 
-    def again(self, job: Publication) -> bool:
+    def stop(self, job: Publication, by: User) -> bool:
+        """By the service."""
+        return publication_cancel(publication=job, by=by)
+
+    def again(self, job: Publication, by: User) -> bool:
         """Not without its checkpoint."""
-        return publication_retry(publication=job)
+        return publication_retry(publication=job, by=by)
 
 
 @admin.register(TimeLapse)
@@ -156,3 +167,11 @@ class TimeLapseAdmin(JobAdmin, admin.ModelAdmin[TimeLapse]):
     search_fields = ("run__name", "error_code")
     list_select_related = ("run",)
     actions = ("cancel", "retry")
+
+    def stop(self, job: TimeLapse, by: User) -> bool:
+        """By the service."""
+        return timelapse_cancel(timelapse=job, by=by)
+
+    def again(self, job: TimeLapse, by: User) -> bool:
+        """By the service."""
+        return timelapse_retry(timelapse=job, by=by)

@@ -54,10 +54,10 @@ class AboutForm(forms.ModelForm[Dataset]):
         """The valid form's values."""
         return About(**{name: self.cleaned_data[name] for name in self.Meta.fields})
 
-    def save_changes(self) -> bool:
+    def save_changes(self, *, by: User) -> bool:
         """Change the dataset; False, with the error in the form, when it cannot be."""
         try:
-            dataset_update(dataset=self.instance, about=self.about())
+            dataset_update(dataset=self.instance, by=by, about=self.about())
         except DatasetRefused as refusal:
             self.add_error(refusal.field or None, str(refusal))
             return False

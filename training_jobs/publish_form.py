@@ -81,13 +81,13 @@ class CardForm(forms.ModelForm[Publication]):
         widgets = _widgets()
         help_texts = HELP
 
-    def apply(self) -> bool:
+    def apply(self, *, by: User) -> bool:
         """Change it; False, with the error in the form, when it cannot be."""
         if not self.is_valid():
             return False
         text = CardText(**{name: self.cleaned_data[name] for name in TEXTS})
         try:
-            publication_describe(publication=self.instance, text=text)
+            publication_describe(publication=self.instance, by=by, text=text)
         except RunRefused as refusal:
             self.add_error(refusal.field if refusal.field in self.fields else None, str(refusal))
             return False

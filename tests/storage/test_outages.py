@@ -111,7 +111,7 @@ def test_no_room_for_a_dataset(small_disk: Path, carol: User, settings: Settings
     assert "No space left" in version.error_details
     assert list(small_disk.rglob("*.zip")) == [], "half a file takes no room"
     enlarge(small_disk)
-    assert version_retry(version=version)
+    assert version_retry(version=version, by=carol)
     again = examined(version)
     assert (again.state, again.error_details) == (JobState.SUCCEEDED, "")
 

@@ -75,9 +75,9 @@ def test_files_are_brought_and_brought_again_when_they_grew(run: TrainingRun, fo
     assert shown(folders / name) == {"events.1": b"one", "events.2": b"two and more", "events.3": b"three"}
 
 
-def test_a_deleted_run_is_forgotten(run: TrainingRun, folders: Path) -> None:
+def test_a_deleted_run_is_forgotten(carol: User, run: TrainingRun, folders: Path) -> None:
     name = board.board_open(run)
-    run_delete(run=run)
+    run_delete(run=run, by=carol)
     board.board_refresh()
     assert not (folders / name).exists()
 

@@ -72,9 +72,9 @@ def test_a_checkpoint_is_measured_on_its_runs_own_tiles(
     Checkpoint.objects.update(files=damaged)
     assert evaluated(evaluation).error_code == "checkpoint_damaged"
     Checkpoint.objects.update(files=whole)
-    assert evaluation_retry(evaluation=evaluation)
+    assert evaluation_retry(evaluation=evaluation, by=carol)
     assert (evaluated(evaluation).state, evaluation.error_details) == (JobState.SUCCEEDED, "")
-    assert not evaluation_retry(evaluation=evaluation)
+    assert not evaluation_retry(evaluation=evaluation, by=carol)
     side = evaluation.directions["map2sat"]
     assert evaluation.result["list"] == "split.json"
     assert evaluation.result["tiles"] == 2  # a fifth of twelve
@@ -151,7 +151,7 @@ def test_what_a_killed_worker_leaves_is_swept(carol: User, archive: bytes, tmp_p
         default_storage.save(key, ContentFile(b"left"))
     assert orphans_sweep(older_than=timedelta(0)) == 3
     assert stored() == used
-    run_delete(run=run)
+    run_delete(run=run, by=carol)
     assert stored() == set()
 
 

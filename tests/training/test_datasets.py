@@ -53,7 +53,7 @@ def test_names_are_unique(carol: User, archive: bytes) -> None:
     with pytest.raises(DatasetRefused, match="of this name"):
         dataset_create(by=carol, about=About(name="One"), source=Source(upload=uploaded(carol, archive)))
     with pytest.raises(DatasetRefused, match="of this name"):
-        dataset_update(dataset=other, about=About(name="One"))
+        dataset_update(dataset=other, by=carol, about=About(name="One"))
     assert Dataset.objects.count() == 2
     assert DatasetVersion.objects.count() == 2  # no half of one is left
 
@@ -101,7 +101,7 @@ def test_deleting_leaves_nothing(
     assert version.upload is not None
     keys = list(version.upload.chunks.values_list("key", flat=True))
     with django_capture_on_commit_callbacks(execute=True):
-        dataset_delete(dataset=version.dataset)
+        dataset_delete(dataset=version.dataset, by=carol)
     assert not Dataset.objects.exists()
     assert not Upload.objects.exists()
     assert not any(default_storage.exists(key) for key in keys)

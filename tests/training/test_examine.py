@@ -119,11 +119,15 @@ def test_cancelled_while_it_is_examined(
 ) -> None:
     settings.JOB_PROGRESS_SECONDS = 0.05
     version = brought(carol, archive)
-    threading.Timer(0.3, lambda: version_cancel(version=DatasetVersion.objects.get(pk=version.pk))).start()
+
+    def cancel() -> None:
+        version_cancel(version=DatasetVersion.objects.get(pk=version.pk), by=carol)
+
+    threading.Timer(0.3, cancel).start()
     examined(version)
     assert version.state == JobState.CANCELLED
     assert list(work_dir.iterdir()) == []
-    assert version_retry(version=version)
+    assert version_retry(version=version, by=carol)
     assert examined(version).state == JobState.SUCCEEDED
 
 

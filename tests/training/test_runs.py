@@ -92,7 +92,7 @@ def final_weights(run: TrainingRun) -> str:
 
 
 def test_a_run_leaves_curves_checkpoints_samples_and_measures(
-    start: Callable[..., TrainingRun], work_dir: Path
+    start: Callable[..., TrainingRun], carol: User, work_dir: Path
 ) -> None:
     run = worked_on(start())
     assert (run.state, run.error_details) == (JobState.SUCCEEDED, "")
@@ -115,12 +115,12 @@ def test_a_run_leaves_curves_checkpoints_samples_and_measures(
     keys = set(walk("runs")) | set(walk("checkpoints"))
     named = set(run.storage_keys) | {key for each in found for key in each.storage_keys}
     assert keys == named
-    run_delete(run=run)
+    run_delete(run=run, by=carol)
     assert set(walk("runs")) | set(walk("checkpoints")) == set()
 
 
 def test_a_checkpoint_is_published_and_the_translator_offers_it(
-    start: Callable[..., TrainingRun], clients: Clients, monkeypatch: pytest.MonkeyPatch
+    start: Callable[..., TrainingRun], carol: User, clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = worked_on(start(steps=2, checkpoint_every=2))
     checkpoint = run.checkpoints.get()
@@ -150,7 +150,7 @@ def test_a_checkpoint_is_published_and_the_translator_offers_it(
     assert generator.sample_input
     assert "Tiny town" in text_of(clients["alice"].get("/translate/"))
     assert "version 1" in text_of(clients["carol"].get(run.get_absolute_url()))
-    run_delete(run=run)
+    run_delete(run=run, by=carol)
     assert "Tiny town" in text_of(clients["alice"].get("/translate/"))  # what was published stays
 
 
@@ -252,12 +252,14 @@ def test_cancelled_it_ends_within_seconds(
     assert [note.kind for note in run.notes.filter(by=carol)] == ["queued", "cancel"]
 
 
-def test_a_deleted_run_leaves_nothing(start: Callable[..., TrainingRun], settings: Settings) -> None:
+def test_a_deleted_run_leaves_nothing(
+    start: Callable[..., TrainingRun], carol: User, settings: Settings
+) -> None:
     settings.JOB_PROGRESS_SECONDS = 0.05
     run = start(steps=100_000, checkpoint_every=20)
     deleting = when(
         lambda: run.checkpoints.filter(step__gte=20).exists(),
-        lambda: run_delete(run=TrainingRun.objects.get(pk=run.pk)),
+        lambda: run_delete(run=TrainingRun.objects.get(pk=run.pk), by=carol),
     )
     tasks.train(str(run.pk))
     deleting.join()

@@ -123,7 +123,7 @@ def test_a_failed_run_does_not_end_it(carol: User, pictures: DatasetVersion) -> 
     failed(runs[0])
     done(runs[1], 0.5)
     run_cancel(run=runs[2], by=carol)
-    run_delete(run=runs[3])
+    run_delete(run=runs[3], by=carol)
     sweeps_advance()
     assert state_of(sweep) == "finished"
     assert sweep.trials.count() == 4
@@ -235,7 +235,7 @@ def test_deleted_with_its_runs_or_without(carol: User, pictures: DatasetVersion)
     for with_runs, left in ((False, 2), (True, 2)):
         sweep = started(carol, pictures, concurrency=2)
         sweeps_advance()
-        sweep_delete(sweep=sweep, with_runs=with_runs)
+        sweep_delete(sweep=sweep, by=carol, with_runs=with_runs)
         assert not Sweep.objects.exists()
         assert TrainingRun.objects.count() == left
         assert sweeps_advance() == 0

@@ -75,7 +75,7 @@ def test_nothing_changes_a_version(
     clients["carol"].post(f"/training/datasets/{ready.dataset_id}/edit/", fields)
     assert Dataset.objects.get().name == "Other"
     version_create(dataset=ready.dataset, by=carol, source=Source(upload=uploaded(carol, archive)))
-    assert not version_retry(version=ready)
+    assert not version_retry(version=ready, by=carol)
     tasks.examine(str(ready.pk))  # a message that comes twice
     for attempt in (ready.attempt, ready.attempt + 1):
         assert not lifecycle.write(DatasetVersion, ready.pk, attempt, summary={})
@@ -85,11 +85,13 @@ def test_nothing_changes_a_version(
     assert contents(ready) == stored
 
 
-def test_what_uses_it_is_named(clients: Clients, ready: DatasetVersion, used: TrainingRun) -> None:
+def test_what_uses_it_is_named(
+    clients: Clients, carol: User, ready: DatasetVersion, used: TrainingRun
+) -> None:
     with pytest.raises(DatasetInUse, match=r"training run First try, publication The town"):
-        dataset_delete(dataset=ready.dataset)
+        dataset_delete(dataset=ready.dataset, by=carol)
     with pytest.raises(DatasetRefused, match="only version"):
-        version_delete(version=ready)
+        version_delete(version=ready, by=carol)
     address = f"/training/datasets/{ready.dataset_id}/delete/"
     run_page = used.get_absolute_url()
     for answer, status in (
@@ -111,10 +113,10 @@ def test_whose_pictures_another_version_waits_for_stays(
 ) -> None:
     other = version_create(dataset=ready.dataset, by=carol, source=Source(version=ready, a_side="right"))
     with pytest.raises(DatasetInUse, match="dataset version Maps v2"):
-        version_delete(version=ready)
+        version_delete(version=ready, by=carol)
     page = clients["carol"].get(f"/training/versions/{ready.pk}/delete/")
     assert other.get_absolute_url() in links_of(page)
-    dataset_delete(dataset=ready.dataset)  # both go: nothing is left that waits
+    dataset_delete(dataset=ready.dataset, by=carol)  # both go: nothing is left that waits
     assert not DatasetVersion.objects.exists()
 
 
@@ -155,7 +157,7 @@ def test_what_is_free_goes_without_a_trace(
     assert set(walk("datasets")) == set(ready.storage_keys)
     third = version_create(dataset=ready.dataset, by=carol, source=Source(upload=uploaded(carol, archive)))
     assert third.number == 3  # what was called 2 was something else
-    run_delete(run=used)
+    run_delete(run=used, by=carol)
     assert clients["carol"].post(f"/training/datasets/{ready.dataset_id}/delete/").status_code == 302
     assert not Dataset.objects.exists()
     assert not Upload.objects.exists()

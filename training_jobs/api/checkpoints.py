@@ -179,7 +179,7 @@ class EvaluationCancelView(StaffView):
     def post(self, request: Request, evaluation_id: uuid.UUID) -> Response:
         """Cancel an evaluation (staff)."""
         evaluation = evaluations_visible(request.user).get(pk=evaluation_id)
-        if not evaluation_cancel(evaluation=evaluation):
+        if not evaluation_cancel(evaluation=evaluation, by=self.staff()):
             raise Conflict(OVER)
         return self.shaped(evaluation, EvaluationSerializer)
 
@@ -195,7 +195,7 @@ class EvaluationRetryView(StaffView):
     def post(self, request: Request, evaluation_id: uuid.UUID) -> Response:
         """Try a failed or cancelled evaluation again (staff)."""
         evaluation = evaluations_visible(request.user).get(pk=evaluation_id)
-        if not evaluation_retry(evaluation=evaluation):
+        if not evaluation_retry(evaluation=evaluation, by=self.staff()):
             raise Conflict(OVER)
         return self.shaped(evaluation, EvaluationSerializer, status=202)
 
@@ -234,7 +234,8 @@ class PublicationView(StaffView):
         form = CardSerializer(data=request.data, partial=True)
         form.is_valid(raise_exception=True)
         now: dict[str, str] = {name: getattr(found, name) for name in CARD}
-        publication_describe(publication=found, text=CardText(**{**now, **form.validated_data}))
+        text = CardText(**{**now, **form.validated_data})
+        publication_describe(publication=found, by=self.staff(), text=text)
         return self.shaped(found, PublicationSerializer)
 
 
@@ -267,7 +268,7 @@ class PublicationCancelView(StaffView):
     def post(self, request: Request, publication_id: uuid.UUID) -> Response:
         """Cancel a publication (staff)."""
         found = publication_visible(user=request.user, publication_id=publication_id)
-        if not publication_cancel(publication=found):
+        if not publication_cancel(publication=found, by=self.staff()):
             raise Conflict(OVER)
         return self.shaped(found, PublicationSerializer)
 
@@ -283,7 +284,7 @@ class PublicationRetryView(StaffView):
     def post(self, request: Request, publication_id: uuid.UUID) -> Response:
         """Try a failed or cancelled publication again (staff)."""
         found = publication_visible(user=request.user, publication_id=publication_id)
-        if not publication_retry(publication=found):
+        if not publication_retry(publication=found, by=self.staff()):
             raise Conflict(OVER)
         return self.shaped(found, PublicationSerializer, status=202)
 

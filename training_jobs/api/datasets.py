@@ -95,13 +95,13 @@ class DatasetView(StaffView):
         dataset = _dataset(request, dataset_id)
         form = AboutSerializer(data=request.data, partial=True)
         form.is_valid(raise_exception=True)
-        dataset_update(dataset=dataset, about=form.to_about(dataset))
+        dataset_update(dataset=dataset, by=self.staff(), about=form.to_about(dataset))
         return self.shaped(_dataset(request, dataset_id), DatasetSerializer)
 
     @extend_schema(operation_id="dataset_delete", responses={204: GONE, **problems(401, 403, 404, 409)})
     def delete(self, request: Request, dataset_id: uuid.UUID) -> Response:
         """Delete a dataset with all versions (staff); 409 names what uses it."""
-        dataset_delete(dataset=_dataset(request, dataset_id))
+        dataset_delete(dataset=_dataset(request, dataset_id), by=self.staff())
         return Response(status=204)
 
 
@@ -150,7 +150,7 @@ class VersionView(StaffView):
     @extend_schema(operation_id="version_delete", responses={204: GONE, **problems(400, 401, 403, 404, 409)})
     def delete(self, request: Request, dataset_id: uuid.UUID, number: int) -> Response:
         """Delete a version, though not the only one (staff); 409 names what uses it."""
-        version_delete(version=_version(request, dataset_id, number))
+        version_delete(version=_version(request, dataset_id, number), by=self.staff())
         return Response(status=204)
 
 
@@ -203,7 +203,7 @@ class VersionCancelView(StaffView):
     def post(self, request: Request, dataset_id: uuid.UUID, number: int) -> Response:
         """Stop a queued or running examination (staff)."""
         version = _version(request, dataset_id, number)
-        if not version_cancel(version=version):
+        if not version_cancel(version=version, by=self.staff()):
             raise Conflict("It has already finished.")
         return self.shaped(_version(request, dataset_id, number), VersionDetailSerializer)
 
@@ -219,7 +219,7 @@ class VersionRetryView(StaffView):
     def post(self, request: Request, dataset_id: uuid.UUID, number: int) -> Response:
         """Queue a failed or cancelled examination again (staff)."""
         version = _version(request, dataset_id, number)
-        if not version_retry(version=version):
+        if not version_retry(version=version, by=self.staff()):
             raise Conflict("It cannot be tried again: it has not failed, or its upload is gone.")
         return self.shaped(_version(request, dataset_id, number), VersionDetailSerializer)
 

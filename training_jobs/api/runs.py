@@ -110,7 +110,7 @@ class RunView(StaffView):
     )
     def delete(self, request: Request, run_id: uuid.UUID) -> Response:
         """Delete a run in any state, with its checkpoints and files (staff)."""
-        run_delete(run=run_visible(user=request.user, run_id=run_id))
+        run_delete(run=run_visible(user=request.user, run_id=run_id), by=self.staff())
         return Response(status=204)
 
 

@@ -99,7 +99,7 @@ class SweepView(StaffView):
         sweep = sweep_visible(user=request.user, sweep_id=sweep_id)
         form = SweepDeleteSerializer(data=request.query_params)
         form.is_valid(raise_exception=True)
-        sweep_delete(sweep=sweep, with_runs=form.validated_data["with_runs"])
+        sweep_delete(sweep=sweep, by=self.staff(), with_runs=form.validated_data["with_runs"])
         return Response(status=204)
 
 

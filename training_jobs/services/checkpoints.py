@@ -11,8 +11,9 @@ from django.db import transaction
 from accounts.models import User
 from jobs.models import ACTIVE_STATES, JobState
 from mapgan.config import ConfigError, TrainConfig
-from training_jobs.models import Checkpoint, Publication, RunNote, TrainingRun
+from training_jobs.models import Checkpoint, Publication, TrainingRun
 from training_jobs.retention import spare
+from training_jobs.services.audit import note_run
 from training_jobs.services.runs import RunRefused
 from translator.storage import remove
 
@@ -50,7 +51,7 @@ def checkpoints_pin(*, checkpoints: Sequence[Checkpoint], by: User, pinned: bool
             if rows.update(pinned=pinned):
                 changed += 1
                 words = "Pinned" if pinned else "No longer pinned"
-                _note(checkpoint.run, by, "pin", f"{words}: the checkpoint of step {checkpoint.step:,}.")
+                note_run(checkpoint.run, by, "pin", f"{words}: the checkpoint of step {checkpoint.step:,}.")
             checkpoint.pinned = pinned
     return changed
 
@@ -71,7 +72,7 @@ def checkpoints_delete(*, checkpoints: Sequence[Checkpoint], by: User) -> Freed:
             raise RunRefused(refusal)
         freed = _drop(rows)
         if freed.steps:
-            _note(run, by, "checkpoints_deleted", f"Deleted {_named(freed.steps)}.")
+            note_run(run, by, "checkpoints_deleted", f"Deleted {_named(freed.steps)}.")
     return freed
 
 
@@ -126,7 +127,7 @@ def retention_change(*, run: TrainingRun, by: User, retention: Retention) -> Fre
         freed = _drop([each for each in spare(row, config) if each.pk not in being_published])
         words = _in_words(retention)
         gone = f" Deleted {_named(freed.steps)}." if freed.steps else ""
-        _note(row, by, "retention", f"{words}{gone}")
+        note_run(row, by, "retention", f"{words}{gone}")
     run.refresh_from_db()
     return freed
 
@@ -166,7 +167,3 @@ def _named(steps: Sequence[int]) -> str:
     return (
         f"the checkpoint{'s' if len(steps) > 1 else ''} of step{'s' if len(steps) > 1 else ''} {shown}{more}"
     )
-
-
-def _note(run: TrainingRun, by: User, kind: str, message: str) -> None:
-    RunNote.objects.create(run=run, by=by, kind=kind, message=message, attempt=run.attempt, step=run.step)

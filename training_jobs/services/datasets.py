@@ -15,6 +15,7 @@ from jobs.models import JobState
 from jobs.services import job_cancel, job_enqueue, job_retry
 from training_jobs.models import Dataset, DatasetSource, DatasetVersion, Side, SplitKind, Upload
 from training_jobs.selectors import upload_is_taken, versions_users
+from training_jobs.services.audit import log_changed, log_deleted, log_made, size_in_words
 from training_jobs.services.sources import DatasetRefused, allowed_folder, allowed_s3
 from translator.storage import remove
 
@@ -84,6 +85,7 @@ def dataset_create(*, by: User, about: About, source: Source) -> DatasetVersion:
     try:
         with transaction.atomic():
             dataset = Dataset.objects.create(created_by=by, **vars(about))
+            log_made(dataset, by, "Brought.")
             return version_create(dataset=dataset, by=by, source=source)
     except IntegrityError as error:
         if not Dataset.objects.filter(name=about.name).exists():
@@ -91,7 +93,7 @@ def dataset_create(*, by: User, about: About, source: Source) -> DatasetVersion:
         raise DatasetRefused("There is a dataset of this name. Choose another one.", field="name") from error
 
 
-def dataset_update(*, dataset: Dataset, about: About) -> None:
+def dataset_update(*, dataset: Dataset, by: User, about: About) -> None:
     """Change what is said of it; its pictures stay.
 
     Raises:
@@ -99,13 +101,17 @@ def dataset_update(*, dataset: Dataset, about: About) -> None:
     """
     try:
         with transaction.atomic():
+            before = Dataset.objects.filter(pk=dataset.pk).values(*vars(about)).first() or {}
             Dataset.objects.filter(pk=dataset.pk).update(**vars(about))
+            changed = [name for name, value in vars(about).items() if before.get(name) != value]
+            if changed:
+                log_changed(dataset, by, f"Changed: {', '.join(changed).replace('_', ' ')}.")
     except IntegrityError as error:
         raise DatasetRefused("There is a dataset of this name. Choose another one.", field="name") from error
     dataset.refresh_from_db()
 
 
-def dataset_delete(*, dataset: Dataset) -> None:
+def dataset_delete(*, dataset: Dataset, by: User) -> None:
     """Delete it with all versions and their files. A worker that examines one notices at its heartbeat.
 
     Raises:
@@ -114,10 +120,10 @@ def dataset_delete(*, dataset: Dataset) -> None:
     with transaction.atomic():
         Dataset.objects.select_for_update().filter(pk=dataset.pk).first()
         versions = list(DatasetVersion.objects.select_for_update().filter(dataset=dataset))
-        _delete("dataset", versions, dataset)
+        _delete("dataset", versions, dataset, by)
 
 
-def version_delete(*, version: DatasetVersion) -> None:
+def version_delete(*, version: DatasetVersion, by: User) -> None:
     """Delete one version with its files; its number is not given again.
 
     Raises:
@@ -128,10 +134,11 @@ def version_delete(*, version: DatasetVersion) -> None:
         Dataset.objects.select_for_update().filter(pk=version.dataset_id).first()
         if not DatasetVersion.objects.filter(dataset=version.dataset_id).exclude(pk=version.pk).exists():
             raise DatasetRefused("This is the only version. Delete the dataset instead.")
-        _delete("version", list(DatasetVersion.objects.select_for_update().filter(pk=version.pk)), version)
+        locked = list(DatasetVersion.objects.select_for_update().filter(pk=version.pk))
+        _delete("version", locked, version, by)
 
 
-def _delete(what: str, versions: list[DatasetVersion], row: Dataset | DatasetVersion) -> None:
+def _delete(what: str, versions: list[DatasetVersion], row: Dataset | DatasetVersion, by: User) -> None:
     """Delete a row with these versions' uploads and files, once the transaction holds."""
     users = versions_users(versions)
     if users:
@@ -140,6 +147,8 @@ def _delete(what: str, versions: list[DatasetVersion], row: Dataset | DatasetVer
     keys = [key for version in versions for key in version.storage_keys]
     keys += [key for upload in uploads for key in upload.chunks.values_list("key", flat=True)]
     uploads.delete()
+    size = size_in_words(sum(version.archive_bytes or 0 for version in versions))
+    log_deleted(row, by, f"{len(versions):,} version{'' if len(versions) == 1 else 's'} of {size}.")
     try:
         row.delete()
     except ProtectedError as error:  # a run that was started in this moment
@@ -173,18 +182,25 @@ def version_create(*, dataset: Dataset, by: User, source: Source) -> DatasetVers
         row.number = locked.last_number = max(newest, locked.last_number) + 1
         locked.save(update_fields=["last_number"])
         row.save(force_insert=True)
+        log_made(row, by, f"{row.get_source_display()}: {row.location}.")
         job_enqueue(job=row)
     return row
 
 
-def version_cancel(*, version: DatasetVersion) -> bool:
+def version_cancel(*, version: DatasetVersion, by: User) -> bool:
     """Stop its examination. False when it had finished already."""
-    return job_cancel(job=version)
+    changed = job_cancel(job=version)
+    if changed:
+        log_changed(version, by, "Stopped its examination.")
+    return changed
 
 
-def version_retry(*, version: DatasetVersion) -> bool:
+def version_retry(*, version: DatasetVersion, by: User) -> bool:
     """Examine a failed or cancelled one again. False in any other state, or when its upload is gone."""
-    return version.has_source and job_retry(job=version)
+    changed = version.has_source and job_retry(job=version)
+    if changed:
+        log_changed(version, by, "Asked to examine it again.")
+    return changed
 
 
 def _set_source(row: DatasetVersion, source: Source, by: User) -> None:

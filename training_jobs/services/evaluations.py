@@ -9,7 +9,8 @@ from django.db import IntegrityError, transaction
 from accounts.models import User
 from jobs.models import ACTIVE_STATES
 from jobs.services import job_cancel, job_enqueue, job_retry
-from training_jobs.models import Checkpoint, Evaluation, RunNote, TrainingRun
+from training_jobs.models import Checkpoint, Evaluation, TrainingRun
+from training_jobs.services.audit import note_run
 from training_jobs.services.runs import RunRefused
 
 TILES_LIMIT = 10_000
@@ -32,14 +33,7 @@ def evaluations_request(*, checkpoints: Sequence[Checkpoint], by: User, tiles: i
     for run in {evaluation.checkpoint.run_id: evaluation.checkpoint.run for evaluation in made}.values():
         count = sum(evaluation.checkpoint.run_id == run.pk for evaluation in made)
         what = f"{count} checkpoint{'s' if count > 1 else ''} on {tiles or 'all'} held-out tiles"
-        RunNote.objects.create(
-            run=run,
-            by=by,
-            kind="evaluate",
-            attempt=run.attempt,
-            step=run.step,
-            message=f"Asked to measure {what}.",
-        )
+        note_run(run, by, "evaluate", f"Asked to measure {what}.")
     return made
 
 
@@ -53,21 +47,37 @@ def _request(checkpoint: Checkpoint, by: User, tiles: int) -> Evaluation | None:
     return row
 
 
-def evaluation_cancel(*, evaluation: Evaluation) -> bool:
+def evaluation_cancel(*, evaluation: Evaluation, by: User) -> bool:
     """Stop it. False when it had finished already."""
-    return job_cancel(job=evaluation)
+    changed = job_cancel(job=evaluation)
+    if changed:
+        _note(evaluation, by, "Cancelled the evaluation of")
+    return changed
 
 
-def evaluation_retry(*, evaluation: Evaluation) -> bool:
+def evaluation_retry(*, evaluation: Evaluation, by: User) -> bool:
     """Try a failed or cancelled one again. False in any other state, or when another is at work."""
     try:
         with transaction.atomic():
-            return job_retry(job=evaluation)
+            changed = job_retry(job=evaluation)
+            if changed:
+                _note(evaluation, by, "Asked once more to measure")
     except IntegrityError:
         return False
+    return changed
 
 
-def evaluations_cancel(*, run: TrainingRun) -> int:
+def evaluations_cancel(*, run: TrainingRun, by: User) -> int:
     """Stop all of a run's that are not done; returns how many."""
     waiting = Evaluation.objects.filter(checkpoint__run=run, state__in=ACTIVE_STATES)
-    return sum(job_cancel(job=evaluation) for evaluation in waiting)
+    count = sum(job_cancel(job=evaluation) for evaluation in waiting)
+    if count:
+        note_run(run, by, "evaluate", f"Cancelled {count:,} evaluation{'' if count == 1 else 's'}.")
+    return count
+
+
+def _note(evaluation: Evaluation, by: User, what: str) -> None:
+    checkpoint = evaluation.checkpoint
+    tiles = f"{evaluation.tiles:,}" if evaluation.tiles else "all"
+    message = f"{what} step {checkpoint.step:,} on {tiles} held-out tiles."
+    note_run(checkpoint.run, by, "evaluate", message)

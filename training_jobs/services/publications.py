@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import F
 
 from accounts.models import User
 from jobs.services import job_cancel, job_enqueue, job_retry
 from training_jobs.models import Checkpoint, Publication, RunNote
+from training_jobs.services.audit import log_changed
 from training_jobs.services.runs import RunRefused
 from translator.models import Direction, Generator, GeneratorState
 from translator.services import CardText, generator_describe, generator_set_state
@@ -64,29 +66,30 @@ def publications_request(*, checkpoint: Checkpoint, by: User, offers: Sequence[O
         for row in rows:
             row.save(force_insert=True)
             direction = Direction(row.direction).label.lower()
-            RunNote.objects.create(
-                run=checkpoint.run,
-                by=by,
-                attempt=checkpoint.attempt,
-                step=checkpoint.step,
-                kind="publish",
-                message=f"Asked to publish step {checkpoint.step:,}, {direction}, as {row.title}.",
+            _note(
+                row, by, "publish", f"Asked to publish step {checkpoint.step:,}, {direction}, as {row.title}."
             )
             job_enqueue(job=row)
     return rows
 
 
-def publication_cancel(*, publication: Publication) -> bool:
+def publication_cancel(*, publication: Publication, by: User) -> bool:
     """Stop it. False when it had finished already."""
-    return job_cancel(job=publication)
+    changed = job_cancel(job=publication)
+    if changed:
+        _note(publication, by, "publish", f"Cancelled the publication of {publication.title}.")
+    return changed
 
 
-def publication_retry(*, publication: Publication) -> bool:
+def publication_retry(*, publication: Publication, by: User) -> bool:
     """Try a failed or cancelled one again. False in any other state, or when its checkpoint is gone."""
-    return publication.checkpoint_id is not None and job_retry(job=publication)
+    changed = publication.checkpoint_id is not None and job_retry(job=publication)
+    if changed:
+        _note(publication, by, "publish", f"Asked once more to publish {publication.title}.")
+    return changed
 
 
-def publication_describe(*, publication: Publication, text: CardText) -> None:
+def publication_describe(*, publication: Publication, by: User, text: CardText) -> None:
     """Change what its card says, before it is a generator or after.
 
     Raises:
@@ -101,6 +104,7 @@ def publication_describe(*, publication: Publication, text: CardText) -> None:
         row.refresh_from_db(fields=["generator"])
         if row.generator is not None:
             generator_describe(generator=row.generator, text=text)
+        _note(row, by, "card", f"Changed what the card of {row.title} says.")
 
 
 def publication_offer(*, publication: Publication, by: User, state: GeneratorState) -> None:
@@ -119,21 +123,33 @@ def publication_offer(*, publication: Publication, by: User, state: GeneratorSta
 def generator_offer(*, generator: Generator, by: User, state: GeneratorState) -> None:
     """The same for any version of a generator, also one that no training of this site made."""
     generator_set_state(generator=generator, state=state)
-    publication = Publication.objects.filter(generator=generator, checkpoint__isnull=False).first()
-    if publication is not None and publication.checkpoint is not None:
-        words = {
-            GeneratorState.PUBLISHED: "Offered to everybody",
-            GeneratorState.TRIAL: "Offered to staff, on trial",
-            GeneratorState.RETIRED: "Retired",
-        }
-        RunNote.objects.create(
-            run=publication.checkpoint.run,
-            by=by,
-            attempt=publication.checkpoint.attempt,
-            step=publication.checkpoint.step,
-            kind="offer",
-            message=f"{words[state]}: {generator}.",
-        )
+    words = {
+        GeneratorState.PUBLISHED: "Offered to everybody",
+        GeneratorState.TRIAL: "Offered to staff, on trial",
+        GeneratorState.RETIRED: "Retired",
+    }
+    made = Publication.objects.filter(generator=generator)
+    publication = made.order_by(F("checkpoint_id").asc(nulls_last=True)).first()
+    if publication is not None:
+        _note(publication, by, "offer", f"{words[state]}: {generator}.")
+    else:
+        log_changed(generator, by, f"{words[state]}.")
+
+
+def _note(publication: Publication, by: User, kind: str, message: str) -> None:
+    """In its run's story, at its checkpoint; in the log, where that is gone."""
+    checkpoint = publication.checkpoint
+    if checkpoint is None:
+        log_changed(publication, by, message)
+        return
+    RunNote.objects.create(
+        run=checkpoint.run,
+        by=by,
+        attempt=checkpoint.attempt,
+        step=checkpoint.step,
+        kind=kind,
+        message=message,
+    )
 
 
 def _checked(checkpoint: Checkpoint, by: User, offer: Offer) -> Publication:

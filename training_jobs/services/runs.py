@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from django.db import transaction
 
@@ -11,7 +10,8 @@ from accounts.models import User
 from jobs.models import JobState
 from jobs.services import job_cancel, job_enqueue, job_hold, job_release, job_retry
 from mapgan.config import ConfigError, TrainConfig
-from training_jobs.models import DatasetVersion, RunNote, TrainingRun, Trial, Wish
+from training_jobs.models import DatasetVersion, TrainingRun, Trial, Wish
+from training_jobs.services.audit import log_deleted, note_run, size_in_words
 from translator.storage import remove
 
 
@@ -51,7 +51,7 @@ def run_start(
             created_by=by,
             cloned_from=cloned_from,
         )
-        _note(run, by, "queued", "Queued.")
+        note_run(run, by, "queued", "Queued.")
         job_enqueue(job=run)
     return run
 
@@ -72,11 +72,11 @@ def run_pause(*, run: TrainingRun, by: User) -> bool:
     """Keep it from going on until `run_resume`; a running one saves first. False when it has finished."""
     changed = job_hold(job=run)
     if changed:
-        _note(run, by, "paused", "Paused before it began.")
+        note_run(run, by, "paused", "Paused before it began.")
     else:
         changed = bool(TrainingRun.objects.filter(pk=run.pk, state=JobState.RUNNING).update(wish=Wish.PAUSE))
         if changed:
-            _note(run, by, "pause", "Asked to pause.")
+            note_run(run, by, "pause", "Asked to pause.")
     run.refresh_from_db()
     return changed
 
@@ -87,7 +87,7 @@ def run_resume(*, run: TrainingRun, by: User) -> bool:
     if changed:
         TrainingRun.objects.filter(pk=run.pk).update(wish="", failed_step=None)
         Trial.objects.filter(run=run).update(held=False)  # from now on its pauses are a person's own
-        _note(run, by, "resume", "Asked to go on.")
+        note_run(run, by, "resume", "Asked to go on.")
     run.refresh_from_db()
     return changed
 
@@ -96,7 +96,7 @@ def run_release(*, run: TrainingRun) -> None:
     """Let a run go on that was paused with its sweep; any other stays as it is."""
     if job_release(job=run):
         TrainingRun.objects.filter(pk=run.pk).update(wish="")
-        _note(run, None, "resume", "Goes on with its sweep.")
+        note_run(run, None, "resume", "Goes on with its sweep.")
     elif TrainingRun.objects.filter(pk=run.pk, state=JobState.QUEUED, wish=Wish.PAUSE).update(wish=""):
         run.refresh_from_db()
 
@@ -106,7 +106,7 @@ def run_again(*, run: TrainingRun) -> bool:
     changed = job_retry(job=run)
     if changed:
         TrainingRun.objects.filter(pk=run.pk).update(wish="", failed_step=None)
-        _note(run, None, "resume", "Tried again by its sweep.")
+        note_run(run, None, "resume", "Tried again by its sweep.")
     return changed
 
 
@@ -114,7 +114,7 @@ def run_finish(*, run: TrainingRun, by: User) -> bool:
     """End a running one early and well, with a checkpoint of where it is. False when it does not run."""
     changed = bool(TrainingRun.objects.filter(pk=run.pk, state=JobState.RUNNING).update(wish=Wish.FINISH))
     if changed:
-        _note(run, by, "finish", "Asked to end early and to keep what it has.")
+        note_run(run, by, "finish", "Asked to end early and to keep what it has.")
     run.refresh_from_db()
     return changed
 
@@ -123,7 +123,7 @@ def run_cancel(*, run: TrainingRun, by: User) -> bool:
     """Stop it at once; its checkpoints stay. False when it has finished."""
     changed = job_cancel(job=run)
     if changed:
-        _note(run, by, "cancel", "Cancelled.")
+        note_run(run, by, "cancel", "Cancelled.")
     return changed
 
 
@@ -146,22 +146,20 @@ def run_extend(*, run: TrainingRun, by: User, steps: int) -> None:
         if not finished.update(state=JobState.CANCELLED, config=config.to_dict()):
             raise RunRefused("Only a run that has ended can get more steps.")
         job_retry(job=run)
-        _note(run, by, "extend", f"{steps:,} steps in all.")
+        note_run(run, by, "extend", f"{steps:,} steps in all.")
 
 
-def run_delete(*, run: TrainingRun) -> None:
+def run_delete(*, run: TrainingRun, by: User) -> None:
     """Delete it in any state, with its checkpoints and all files. Its worker notices at its heartbeat."""
     with transaction.atomic():
         row = TrainingRun.objects.select_for_update().filter(pk=run.pk).first()
         if row is None:
             return
-        keys = row.storage_keys + [key for each in row.checkpoints.all() for key in each.storage_keys]
+        checkpoints = list(row.checkpoints.all())
+        size = size_in_words(sum(each.size_bytes for each in checkpoints))
+        state = f"{row.get_state_display()} at step {row.step:,}"
+        log_deleted(row, by, f"{state}, with {len(checkpoints):,} checkpoints of {size}.")
+        keys = row.storage_keys + [key for each in checkpoints for key in each.storage_keys]
         keys += [key for key in row.timelapses.values_list("file", flat=True) if key]
         row.delete()
         transaction.on_commit(partial(remove, keys))
-
-
-def _note(run: TrainingRun, by: User | None, kind: str, message: str) -> RunNote:
-    """Who did what: the run's audit trail."""
-    fields: dict[str, Any] = {"attempt": run.attempt, "step": run.step}
-    return RunNote.objects.create(run=run, by=by, kind=kind, message=message, **fields)

@@ -27,6 +27,7 @@ from training_jobs.models import (
     Trial,
 )
 from training_jobs.search import SIZE_LIMIT, Axis, SpaceError, check_space, checked, combinations
+from training_jobs.services.audit import log_deleted
 from training_jobs.services.runs import RunRefused, check_dataset, run_cancel, run_delete, run_pause
 
 logger = logging.getLogger(__name__)
@@ -203,13 +204,17 @@ def sweep_extend(*, sweep: Sweep, by: User, size: int, concurrency: int) -> None
         _look_soon()
 
 
-def sweep_delete(*, sweep: Sweep, with_runs: bool) -> None:
+def sweep_delete(*, sweep: Sweep, by: User, with_runs: bool) -> None:
     """Delete it in any state; with its runs and all their files, or leaving them as runs of their own."""
     with transaction.atomic():
         Sweep.objects.filter(pk=sweep.pk).update(state=SweepState.CANCELLED)  # nothing is launched meanwhile
         runs = list(TrainingRun.objects.filter(trial__sweep=sweep)) if with_runs else []
         for run in runs:
-            run_delete(run=run)
+            run_delete(run=run, by=by)
+        launched = sweep.trials.count()
+        log_deleted(
+            sweep, by, f"It had {launched:,} trials; their runs {'go, too' if with_runs else 'stay'}."
+        )
         Sweep.objects.filter(pk=sweep.pk).delete()
 
 

@@ -7,9 +7,11 @@ from functools import partial
 from django.db import transaction
 
 from accounts.models import User
-from jobs.services import job_cancel, job_enqueue
+from jobs.services import job_cancel, job_enqueue, job_retry
 from training_jobs.models import TimeLapse, TrainingRun
+from training_jobs.services.audit import note_run
 from training_jobs.services.runs import RunRefused
+from translator.models import Direction
 from translator.storage import remove
 
 FRAMES_LEAST = 2
@@ -33,10 +35,27 @@ def timelapse_request(*, run: TrainingRun, by: User, direction: str) -> TimeLaps
             old.delete()
             transaction.on_commit(partial(remove, [old.file] if old.file else []))
         row = TimeLapse.objects.create(run=run, direction=direction, created_by=by)
+        _note(row, by, "Asked for")
         job_enqueue(job=row)
     return row
 
 
-def timelapse_cancel(*, timelapse: TimeLapse) -> bool:
+def timelapse_cancel(*, timelapse: TimeLapse, by: User) -> bool:
     """Stop it. False when it had finished already."""
-    return job_cancel(job=timelapse)
+    changed = job_cancel(job=timelapse)
+    if changed:
+        _note(timelapse, by, "Cancelled")
+    return changed
+
+
+def timelapse_retry(*, timelapse: TimeLapse, by: User) -> bool:
+    """Try a failed or cancelled one again. False in any other state."""
+    changed = job_retry(job=timelapse)
+    if changed:
+        _note(timelapse, by, "Asked once more for")
+    return changed
+
+
+def _note(timelapse: TimeLapse, by: User, what: str) -> None:
+    direction = Direction(timelapse.direction).label.lower()
+    note_run(timelapse.run, by, "timelapse", f"{what} the time-lapse, {direction}.")

@@ -81,7 +81,7 @@ def act(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     chosen = _chosen(request, run)
     action = request.POST.get("action", "")
     if action == "stop":
-        count = evaluations_cancel(run=run)
+        count = evaluations_cancel(run=run, by=user)
         messages.info(request, f"{count:,} evaluation{'' if count == 1 else 's'} cancelled.")
         return _back(run)
     if action == "evaluate-all":
@@ -188,7 +188,7 @@ def evaluation_act(request: HttpRequest, evaluation_id: uuid.UUID, action: str) 
         raise Http404 from None
     if action not in actions:
         raise Http404
-    if not actions[action](evaluation=evaluation):
+    if not actions[action](evaluation=evaluation, by=staff_of(request)):
         messages.info(request, "That is not possible any more: look at where the evaluation stands now.")
     return _back(evaluation.checkpoint.run)
 

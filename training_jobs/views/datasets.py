@@ -147,7 +147,7 @@ def edit(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse:
     """Change what is said of it."""
     dataset = _dataset(request, dataset_id)
     form = AboutForm(request.POST if request.method == "POST" else None, instance=dataset)
-    if request.method == "POST" and form.is_valid() and form.save_changes():
+    if request.method == "POST" and form.is_valid() and form.save_changes(by=staff_of(request)):
         messages.success(request, "Saved.")
         return redirect("training:dataset", dataset.pk)
     context = {"form": form, "dataset": Dataset.objects.get(pk=dataset.pk)}
@@ -162,7 +162,7 @@ def delete(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse:
     refusal = ""
     if request.method == "POST":
         try:
-            dataset_delete(dataset=dataset)
+            dataset_delete(dataset=dataset, by=staff_of(request))
         except DatasetInUse as error:
             refusal = str(error)
         else:
@@ -181,7 +181,7 @@ def version_remove(request: HttpRequest, version_id: uuid.UUID) -> HttpResponse:
     refusal = ""
     if request.method == "POST":
         try:
-            version_delete(version=version)
+            version_delete(version=version, by=staff_of(request))
         except DatasetRefused as error:
             refusal = str(error)
         else:
@@ -196,7 +196,7 @@ def version_remove(request: HttpRequest, version_id: uuid.UUID) -> HttpResponse:
 def cancel(request: HttpRequest, version_id: uuid.UUID) -> HttpResponse:
     """Stop the examination."""
     version = _version(request, version_id)
-    if not version_cancel(version=version):
+    if not version_cancel(version=version, by=staff_of(request)):
         messages.info(request, "It had already finished.")
     return redirect(_address(version))
 
@@ -206,7 +206,7 @@ def cancel(request: HttpRequest, version_id: uuid.UUID) -> HttpResponse:
 def retry(request: HttpRequest, version_id: uuid.UUID) -> HttpResponse:
     """Examine it again."""
     version = _version(request, version_id)
-    if not version_retry(version=version):
+    if not version_retry(version=version, by=staff_of(request)):
         messages.info(request, "It cannot be tried again: it has not failed, or its upload is gone.")
     return redirect(_address(version))
 

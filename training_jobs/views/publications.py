@@ -48,7 +48,7 @@ def detail(request: HttpRequest, publication_id: uuid.UUID) -> HttpResponse:
     """One publication: what its card says can be edited here, before it is a generator and after."""
     publication = _publication(request, publication_id)
     form = CardForm(request.POST if request.method == "POST" else None, instance=publication)
-    if request.method == "POST" and form.apply():
+    if request.method == "POST" and form.apply(by=staff_of(request)):
         messages.success(request, "The card is changed.")
         return redirect(publication.get_absolute_url())
     if form.errors:
@@ -75,7 +75,7 @@ def status(request: HttpRequest, publication_id: uuid.UUID) -> HttpResponse:
 def retry(request: HttpRequest, publication_id: uuid.UUID) -> HttpResponse:
     """Try a failed one again."""
     publication = _publication(request, publication_id)
-    if not publication_retry(publication=publication):
+    if not publication_retry(publication=publication, by=staff_of(request)):
         messages.info(
             request, "Only a publication that failed, and whose checkpoint is there, can be tried again."
         )
@@ -87,7 +87,7 @@ def retry(request: HttpRequest, publication_id: uuid.UUID) -> HttpResponse:
 def cancel(request: HttpRequest, publication_id: uuid.UUID) -> HttpResponse:
     """Stop it."""
     publication = _publication(request, publication_id)
-    if not publication_cancel(publication=publication):
+    if not publication_cancel(publication=publication, by=staff_of(request)):
         messages.info(request, "It is over already.")
     return redirect(publication.get_absolute_url())
 

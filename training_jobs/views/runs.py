@@ -110,7 +110,7 @@ def delete(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     if request.method != "POST":
         context = {"run": run, "checkpoints": run.checkpoints.count()}
         return render(request, "training/run_delete.html", context)
-    run_delete(run=run)
+    run_delete(run=run, by=staff_of(request))
     messages.success(request, f"The run {run.name} and its files are deleted.")
     return redirect("training:runs")
 

@@ -137,7 +137,7 @@ def delete(request: HttpRequest, sweep_id: uuid.UUID) -> HttpResponse:
     if request.method != "POST":
         return render(request, "training/sweep_delete.html", {"sweep": sweep})
     with_runs = request.POST.get("with_runs") == "on"
-    sweep_delete(sweep=sweep, with_runs=with_runs)
+    sweep_delete(sweep=sweep, by=staff_of(request), with_runs=with_runs)
     what = "its runs and their files are" if with_runs else "is"
     messages.success(request, f"The sweep {sweep.name} {'and ' if with_runs else ''}{what} deleted.")
     return redirect("training:sweeps")

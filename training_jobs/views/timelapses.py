@@ -30,7 +30,7 @@ def ask(request: HttpRequest, run_id: uuid.UUID, direction: str) -> HttpResponse
     lapse = timelapse_of(run, direction)
     if "stop" in request.POST:
         if lapse is not None:
-            timelapse_cancel(timelapse=lapse)
+            timelapse_cancel(timelapse=lapse, by=staff_of(request))
     else:
         try:
             timelapse_request(run=run, by=staff_of(request), direction=direction)
