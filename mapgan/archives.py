@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from mapgan.datasets import SUFFIXES
+from mapgan.imageio import SUFFIXES
 
 MAX_TOTAL: Final = 20 * 2**30
 """Bytes that all entries may unpack to."""

@@ -110,7 +110,11 @@ class GeneratorCard:
         for name, choices in (("model", MODELS), ("direction", DIRECTIONS), ("precision", PRECISIONS)):
             if getattr(self, name) not in choices:
                 raise CardError(f"The card's {name} must be one of {', '.join(choices)}.")
-        for name, pattern in (("name", _NAME), ("weights_sha256", _SHA256), ("created", _CREATED)):
+        if not _NAME.fullmatch(self.name):
+            raise CardError(
+                "The card's name must be 1 to 64 of a-z, 0-9, dot, dash and underscore, a letter or digit first."
+            )
+        for name, pattern in (("weights_sha256", _SHA256), ("created", _CREATED)):
             if not pattern.fullmatch(getattr(self, name)):
                 raise CardError(f"The card's {name} is not in its proper form.")
         if self.window % self.side_multiple:

@@ -183,7 +183,7 @@ def read_manifest(path: Path) -> Checkpoint:
         )
     except ConfigError as error:  # of another version, which had other settings
         raise CheckpointError(f"{path}: unreadable manifest ({error})") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedError(f"{path}: unreadable manifest ({error})") from error
 
 

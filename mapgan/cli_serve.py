@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -177,12 +178,17 @@ def _draft(config: TrainConfig, step: int, out: Path, **texts: str | None) -> Ge
 
     titles = {"map2sat": "Map to satellite", "sat2map": "Satellite to map"}
     defaults = {
-        "name": out.stem.lower(),
+        "name": short_name(out.stem) or config.direction,
         "title": f"{titles[config.direction]} ({config.generator}, width {config.generator_width})",
         "command": train_command(config),
     }
     stated = {name: text for name, text in texts.items() if text is not None}
     return draft_card(config, step, **{**defaults, **stated})  # type: ignore[arg-type]
+
+
+def short_name(text: str) -> str:
+    """The nearest name that a card takes; empty when nothing is left of the text."""
+    return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")[:64]
 
 
 def train_command(config: TrainConfig) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from PIL import Image
 
-from mapgan.containers import ImageError
+from mapgan.imageio import SUFFIXES, ImageError
 from mapgan.pngrows import PngWriter
 from mapgan.streaming import open_rows
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 EXIT_SOME_FAILED = 3
 """Of ``translate``: the generator works, but some images could not be translated."""
-
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"})
 
 
 @click.command()
@@ -53,10 +51,10 @@ def translate(
 ) -> None:  # fmt: skip
     """Translate images: PNG, JPEG, WebP and TIFF in, PNG of exactly the same size out.
 
-    SOURCES are files, or folders that are searched with all their subfolders. What is too large for one
-    pass of the network goes through in windows; the seam score then says how visible their borders are
-    (1: like any other place). Exit code 0: all done; 1: nothing could be done; 2: wrong use; 3: some images
-    could not be translated (they are named).
+    SOURCES are files, or folders that are searched with all their subfolders but OUT and hidden ones. What
+    is too large for one pass of the network goes through in windows; the seam score then says how visible
+    their borders are (1: like any other place). Exit code 0: all done; 1: nothing could be done; 2: wrong
+    use; 3: some images could not be translated (they are named).
 
     \b
     Examples:
@@ -97,9 +95,9 @@ def _plan(sources: tuple[Path, ...], out: Path) -> Iterator[tuple[Path, Path]]:
         raise click.UsageError(f"--out is a file. Results are PNG: name a folder or a .png, not {out}.")
     taken: dict[Path, Path] = {}
     for source in sources:
-        files = sorted(_images_below(source)) if source.is_dir() else [source]
+        files = sorted(_images_below(source, out)) if source.is_dir() else [source]
         if not files:
-            raise click.UsageError(f"There are no images in {source} ({', '.join(sorted(IMAGE_SUFFIXES))}).")
+            raise click.UsageError(f"There are no images in {source} ({', '.join(sorted(SUFFIXES))}).")
         for file in files:
             relative = file.relative_to(source) if source.is_dir() else Path(file.name)
             target = out if single else out / relative.with_suffix(".png")
@@ -123,8 +121,15 @@ def _unfinished(jobs: list[tuple[Path, Path]], *, overwrite: bool, skip: bool) -
     return [(source, target) for source, target in jobs if not target.exists()]
 
 
-def _images_below(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+def _images_below(folder: Path, out: Path) -> Iterator[Path]:
+    """All but hidden ones (macOS puts a `._1.jpg` beside 1.jpg) and the results of an earlier run."""
+    root, results = folder.resolve(), out.resolve()
+    for path in folder.rglob("*"):
+        relative = path.relative_to(folder)
+        hidden = any(part.startswith(".") for part in relative.parts)
+        made = results != root and results in (root / relative).parents
+        if path.suffix.lower() in SUFFIXES and not hidden and not made and path.is_file():
+            yield path
 
 
 def _translate_one(

@@ -26,11 +26,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from mapgan.draws import Draws, cut
-from mapgan.imageio import ImageError, decode
+from mapgan.imageio import SUFFIXES, ImageError, decode
 
 Pictures: TypeAlias = npt.NDArray[np.uint8]
 
-SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 MAX_BYTES: Final = 200 * 2**20  # the user's own files, so only a guard against a wrong folder
 MAX_NAMED: Final = 5  # offenders listed in one message
 

@@ -22,11 +22,13 @@ from PIL import Image, ImageCms
 from mapgan.containers import ImageError, Scrubbed, damaged, scrub, truncated
 
 __all__ = [
-    "ACCEPTED_FORMATS", "Decoded", "ImageError", "check_size", "decode", "decode_bands", "encode_png",
-    "from_unit", "thumbnail_webp", "to_rgb", "to_unit", "upright",
+    "ACCEPTED_FORMATS", "SUFFIXES", "Decoded", "ImageError", "check_size", "decode", "decode_bands",
+    "encode_png", "from_unit", "thumbnail_webp", "to_rgb", "to_unit", "upright",
 ]  # fmt: skip
 
 ACCEPTED_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"})
+"""By which files of these formats are found in folders and archives, in lower case."""
 MIN_SIDE = 16
 """Shortest side in pixels. Less holds no street, and reflection has nothing to reflect."""
 MAX_SIDE = 32_768

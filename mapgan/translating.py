@@ -22,6 +22,7 @@ from mapgan.imageio import from_unit, to_unit
 Pictures: TypeAlias = npt.NDArray[np.uint8]
 Floats: TypeAlias = npt.NDArray[np.float32]
 Translate: TypeAlias = Callable[[Pictures], Pictures]
+Forward: TypeAlias = Callable[[list[Any], list[Any], Any], Any]
 
 
 @contextmanager
@@ -44,7 +45,8 @@ def at_test_time(
     weights = network.trainable_variables
     if averages is not None:
         weights = [averages[weight.path] for weight in weights]
-    forward = _forward(network, batch_norms)
+    as_function = _compiled if keras.backend.backend() == "jax" else _forward
+    forward = as_function(network, batch_norms)
 
     def run(batch: Any) -> Floats:
         trained, others = (
@@ -62,24 +64,27 @@ def at_test_time(
             layer.rate = rate
 
 
-@lru_cache(maxsize=8)
-def _forward(network: keras.Model, training: bool) -> Callable[[list[Any], list[Any], Any], Any]:
-    """The network as a function of its weights, its other variables and a batch.
-
-    JAX compiles every operation of every shape by itself when it is called one by one, which takes
-    minutes for a large network; compiled as a whole it is one program, kept while a run lasts. For
-    TensorFlow a graph would save less than making it costs.
-    """
+def _forward(network: keras.Model, training: bool) -> Forward:
+    """The network as a function of its weights, its other variables and a batch."""
 
     def forward(weights: list[Any], others: list[Any], batch: Any) -> Any:
         outputs, _ = network.stateless_call(weights, others, batch, training=training)
         return keras.ops.cast(outputs, "float32")
 
-    if keras.backend.backend() != "jax":
-        return forward
+    return forward
+
+
+@lru_cache(maxsize=8)
+def _compiled(network: keras.Model, training: bool) -> Forward:
+    """The same as one program of JAX, kept with its network while a run lasts.
+
+    JAX compiles every operation of every shape by itself when it is called one by one, which takes
+    minutes for a large network. For TensorFlow a graph would save less than making it costs, and whoever
+    looks at many networks one after the other would keep the last ones for nothing.
+    """
     import jax
 
-    compiled: Callable[[list[Any], list[Any], Any], Any] = jax.jit(forward)
+    compiled: Forward = jax.jit(_forward(network, training))
     return compiled
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,12 @@ from mapgan.whole import written
 
 METRICS: Final = "metrics.json"
 BASELINES: Final = "baselines.json"
+SHOWN: Final = "tiles_sha256"
+"""Key of the fingerprint of the tiles in both files; figures without one are taken for comparable."""
+OTHER_TILES: Final = (
+    "the run was measured on other validation tiles so far: the baselines are measured again, but figures of "
+    "earlier checkpoints cannot be compared with later ones; mapgan evaluate measures all of them alike"
+)
 MEDIAN_PICTURES: Final = 100
 """Training targets that the median colour is taken of; more do not move it by a level."""
 
@@ -32,25 +39,30 @@ class Evaluation(Callback):
     repeatable = True
 
     def start(self, session: Session, step: int) -> None:
-        """Measure the baselines, unless the run has them."""
+        """Measure the baselines, unless the run has them, of these tiles."""
         path = session.run / BASELINES
         views = session.views(session.config.evaluate_tiles)
-        tiles = len(views[0].sources) if views else 0
-        if not views or _tiles(path) == tiles:
+        if not views:
+            return
+        tiles, shown, before = len(views[0].sources), _fingerprint(views), _read(path)
+        if before.get(SHOWN, shown) != shown:
+            session.say(events.Warned(step=step, message=OTHER_TILES))
+        elif before.get("tiles") == tiles:
             return
         directions = {view.direction: _baselines(session, view) for view in views}
-        _write(path, {"tiles": tiles, "directions": directions})
+        _write(path, {"tiles": tiles, SHOWN: shown, "directions": directions})
         session.say(events.Baselines(tiles=tiles, directions=directions))
 
     def examine(self, exam: Exam) -> None:
-        """Measure; a checkpoint that has its figures keeps them."""
+        """Measure; a checkpoint that has its figures, of these tiles, keeps them."""
         views = exam.session.views(exam.session.config.evaluate_tiles)
         path = exam.path / METRICS
-        if not views or path.is_file():
+        shown = _fingerprint(views)
+        if not views or (path.is_file() and _read(path).get(SHOWN, shown) == shown):
             return
         directions = _finite({view.direction: _measure(exam.translate(view), view) for view in views})
         tiles = len(views[0].sources)
-        _write(path, {"step": exam.step, "tiles": tiles, "directions": directions})
+        _write(path, {"step": exam.step, "tiles": tiles, SHOWN: shown, "directions": directions})
         exam.session.say(events.Evaluation(step=exam.step, tiles=tiles, directions=directions))
 
 
@@ -63,12 +75,22 @@ def read_metrics(checkpoint: Path) -> dict[str, dict[str, float]]:
         return {}
 
 
-def _tiles(path: Path) -> int:
-    """On how many tiles the baselines of a run were measured; 0 when they were not."""
+def _read(path: Path) -> dict[str, Any]:
+    """What :func:`_write` wrote; empty where there is nothing of the kind."""
     try:
-        return int(json.loads(path.read_bytes())["tiles"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _fingerprint(views: Sequence[View]) -> str:
+    """SHA-256 over the pixels that are measured."""
+    digest = sha256()
+    for view in views:
+        digest.update(np.ascontiguousarray(view.sources).data)
+        digest.update(np.ascontiguousarray(view.targets).data)
+    return digest.hexdigest()
 
 
 def _measure(translate: Translate, view: View) -> dict[str, float]:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mapgan.datasets import SUFFIXES, DatasetError, Pair, natural
+from mapgan.datasets import DatasetError, Pair, natural
 from mapgan.doctor.report import Finding
+from mapgan.imageio import SUFFIXES
 
 SPLITS: Final = ("train", "val", "test")
 UNPAIRED_BELOW: Final = 0.1
 """Two folders that share a smaller part of their names are two domains, not pairs with losses."""
-_UNREAD: Final = frozenset({".tif", ".tiff", ".bmp", ".gif", ".jp2", ".heic", ".avif", ".jfif", ".ppm"})
+_UNREAD: Final = frozenset({".bmp", ".gif", ".jp2", ".heic", ".avif", ".jfif", ".ppm"})
 _LISTED: Final = 100  # names of ignored files in one finding
 
 

@@ -227,7 +227,7 @@ def test_nothing_in_it(tmp_path: Path) -> None:
         assert "is empty" in str(refused(pack(tmp_path / f"a{kind}", {})))
         error = refused(pack(tmp_path / f"b{kind}", {"readme.txt": b"x", "inner.zip": b"x"}))
         assert error.code == "no_pictures"
-        assert "no pictures (.jpeg, .jpg, .png, .webp) among its 2 entries" in str(error)
+        assert "no pictures (.jpeg, .jpg, .png, .tif, .tiff, .webp) among its 2 entries" in str(error)
     (tmp_path / "c.zip").write_bytes(b"")
     assert "the file is empty" in str(refused(tmp_path / "c.zip"))
     for magic, name in ((b"Rar!\x1a", "RAR"), (b"7z\xbc\xaf", "7-Zip")):

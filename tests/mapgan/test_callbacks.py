@@ -187,6 +187,28 @@ def test_resuming_takes_back_later_steps_and_makes_up_for_what_is_missing(
     ).read_bytes()
 
 
+def test_other_validation_tiles_are_measured_anew(
+    tmp_path: Path, whole: tuple[Path, list[events.Event]]
+) -> None:
+    """As many of the same names, other pixels: nothing old stands beside what is new without a word."""
+    run = tmp_path / "run"
+    shutil.copytree(whole[0], run)
+    other = Validation(list("wxyz"), pictures(4, 32, 8), pictures(4, 32, 9), paired=True, held_out=4)
+    measured = checkpoints.find(run).path / "metrics.json"
+    for expected in (
+        ["resumed", "started", "warning", "baselines", "evaluation", "finished"],
+        ["resumed", "started", "finished"],
+    ):
+        before = [path.read_bytes() for path in (run / "baselines.json", measured)]
+        heard: list[events.Event] = []
+        train(CONFIG, dataset(), run, validation=other, resume=True, listen=heard.append)
+        assert [event.name for event in heard] == expected
+        after = [path.read_bytes() for path in (run / "baselines.json", measured)]
+        assert (before == after) == ("baselines" not in expected)
+    with Image.open(run / "samples" / "input" / "map2sat" / "w.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), other.first[0])
+
+
 @pytest.mark.parametrize("paired", [True, False])
 def test_a_cyclegan_in_both_directions(tmp_path: Path, *, paired: bool) -> None:
     """From A with a_to_b and from B with b_to_a; without pairs only sets are measured."""

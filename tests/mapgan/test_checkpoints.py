@@ -176,6 +176,15 @@ def test_damaged_manifest(tmp_path: Path, text: str) -> None:
         checkpoints.latest(tmp_path)
 
 
+@pytest.mark.parametrize("entry", ["step", "config", "parameters", "environment"])
+def test_an_entry_of_another_kind(tmp_path: Path, entry: str) -> None:
+    """A list where there should be a number or names."""
+    manifest = save(tmp_path) / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {entry: [1]}))
+    with pytest.raises(CheckpointError, match="unreadable manifest"):
+        checkpoints.latest(tmp_path)
+
+
 def test_manifest_of_another_version(tmp_path: Path) -> None:
     """An unknown setting in the configuration is not ignored."""
     manifest = save(tmp_path) / "manifest.json"

@@ -17,7 +17,7 @@ from PIL import Image
 
 from mapgan import checkpoints, streaming
 from mapgan.card import CardError, read_card
-from mapgan.cli_serve import COMMANDS, inspect_file, train_command
+from mapgan.cli_serve import COMMANDS, inspect_file, short_name, train_command
 from mapgan.cli_translate import EXIT_SOME_FAILED
 from mapgan.config import TrainConfig
 from mapgan.presets import preset
@@ -84,6 +84,19 @@ def test_folders_keep_their_shape(tmp_path, generator):
     assert done.exit_code == 0, done.output
     made = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*"))
     assert made == ["1.png", "deep/2.png"]
+
+
+def test_hidden_files_and_earlier_results_are_no_sources(tmp_path, generator):
+    """What macOS puts beside each picture, and a folder of results among the sources."""
+    folder = tmp_path / "tiles"
+    for name in ("1.png", "sub/2.png", "._1.png", ".cache/3.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"not a picture" if "._" in name else save(gradient(20, 30), "PNG"))
+    out = folder / "translated"
+    for more in ((), ("--skip-existing",), ("--overwrite",)):
+        done = run("translate", folder, "--generator", generator, "--out", out, *more)
+        assert done.exit_code == 0, done.output
+        assert sorted(str(path.relative_to(out)) for path in out.rglob("*.*")) == ["1.png", "sub/2.png"]
 
 
 def test_broken_images_are_named_and_the_rest_is_done(tmp_path, generator):
@@ -237,12 +250,33 @@ def test_export_explains_what_is_wrong(tmp_path, checkpoint):
     done = run("export", tmp_path / "nothing", "--out", tmp_path / "a.onnx")
     assert (done.exit_code, "no checkpoint" in done.output) == (1, True)
     done = run("export", checkpoint, "--out", tmp_path / "a.onnx", "--name", "Not A Name")
-    assert (done.exit_code, "name" in done.output) == (1, True)
+    assert (done.exit_code, "name must be 1 to 64 of a-z" in done.output) == (1, True)
     done = run("export", checkpoint, "--out", tmp_path / "a.onnx", "--noise")
     assert (done.exit_code, "no dropout" in done.output) == (1, True)
     done = run("export", checkpoint, "--out", tmp_path / "a.onnx", "--tiles", tmp_path / "nothing")
     assert done.exit_code == 2
     assert not (tmp_path / "a.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("city", "city"),
+        ("My Map", "my-map"),
+        ("Zürich (2024)_v1.2", "z-rich-2024-_v1.2"),
+        ("地图", ""),
+        ("a" * 70, "a" * 64),
+    ],
+)
+def test_a_short_name_from_any_file_name(text, name):
+    assert short_name(text) == name
+
+
+def test_any_file_name_will_do(tmp_path, checkpoint):
+    for file, name in (("My Map.onnx", "my-map"), ("地图.onnx", "map2sat")):
+        done = run("export", checkpoint, "--out", tmp_path / file)
+        assert done.exit_code == 0, done.output
+        assert read_card(tmp_path / file).name == name
 
 
 def test_inspect_refuses_other_files(tmp_path):

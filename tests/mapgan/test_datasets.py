@@ -27,7 +27,7 @@ def dataset(pairs: LoadedPairs, **options: object) -> PairedDataset:
     return PairedDataset(pairs, **{**defaults, **options})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".TIFF"])
 def test_maps_layout_in_natural_order(tmp_path: Path, suffix: str) -> None:
     """train/ is found below the root; 2 comes before 10; left is A."""
     write_maps(tmp_path / "train", 11, suffix=suffix)
@@ -37,6 +37,17 @@ def test_maps_layout_in_natural_order(tmp_path: Path, suffix: str) -> None:
     assert a.shape == b.shape == (40, 40, 3)
     assert a[..., 0].mean() > 100 > a[..., 2].mean()
     assert b[..., 2].mean() > 100 > b[..., 0].mean()
+
+
+def test_what_lies_in_tiffs(tmp_path: Path) -> None:
+    """CMYK and 16-bit grey, whose usual container it is, are read as 8-bit RGB."""
+    picture = np.full((32, 64, 3), 255, np.uint8)
+    picture[:, :32] = (250, 10, 10)
+    Image.fromarray(picture).convert("CMYK").save(tmp_path / "1.tif")
+    Image.fromarray(picture[..., 1].astype(np.uint16) * 257).save(tmp_path / "2.tif")
+    red, grey = (load_pair(pair) for pair in find_pairs(tmp_path))
+    assert [tuple(half[0, 0]) for half in red] == [(250, 10, 10), (255, 255, 255)]
+    assert [tuple(half[0, 0]) for half in grey] == [(10, 10, 10), (255, 255, 255)]
 
 
 def test_flat_folder_and_val(tmp_path: Path) -> None:

@@ -329,7 +329,7 @@ def test_what_is_no_data_set(tmp_path: Path) -> None:
     assert "no pictures" in run(tmp_path).output
     write_pairs(tmp_path / "pairs", 3)
     (tmp_path / "pairs" / "9.png").symlink_to(tmp_path / "nowhere.png")
-    (tmp_path / "pairs" / "8.tif").write_bytes(b"II*")
+    (tmp_path / "pairs" / "8.bmp").write_bytes(b"BM")
     report = examine(tmp_path / "pairs")
     assert named(report, "unreadable", "error") == {"9"}
     assert [finding.kind for finding in report.findings if finding.severity == "warning"] == ["ignored_files"]
