@@ -112,7 +112,7 @@ class GeneratorCard:
                 raise CardError(f"The card's {name} must be one of {', '.join(choices)}.")
         if not _NAME.fullmatch(self.name):
             raise CardError(
-                "The card's name must be 1 to 64 of a-z, 0-9, dot, dash and underscore, a letter or digit first."
+                "The card's name must be 1 to 64 of a-z, 0-9, dot, dash and underscore, the first a-z or 0-9."
             )
         for name, pattern in (("weights_sha256", _SHA256), ("created", _CREATED)):
             if not pattern.fullmatch(getattr(self, name)):

@@ -119,7 +119,7 @@ ARCHIVES: list[tuple[Callable[[Path], Path], str, str]] = [
     (nested, "a.zip", "The archive has no pictures"),
     (lying_header, "a.zip", "1.png is shorter than the archive says"),
     (empty_entries, "a.zip", "More than 1,000 entries of the archive are empty"),
-    (no_images, "a.zip", "The archive has no pictures (.jpeg, .jpg, .png, .webp) among its 1 entries."),
+    (no_images, "a.zip", "no pictures (.jpeg, .jpg, .png, .tif, .tiff, .webp) among its 1 entries."),
     (one_missing, "a.zip", "do not fit together: A/11.png has no counterpart in the other folder."),
     (all_missing, "a.zip", "trainB is not there, but its other half is; trainA/0.png has no counterpart"),
     (cut_short, "a.zip", "The archive is damaged or cut short"),
