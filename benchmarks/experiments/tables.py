@@ -83,8 +83,9 @@ def commands(trainings: list[Training], records: dict[str, Record]) -> str:
 
 
 _ABOUT_COMMANDS = (
-    "DATA is the folder of the *maps* set with `holdout.tsv` in it, OUT any folder. The first seed is shown;\n"
-    "`python -m benchmarks.experiments --data DATA --out OUT --only NAME` trains and measures all seeds of one."
+    "DATA is the folder of the *maps* set with `holdout.tsv` in it, OUT any folder. The first seed\n"
+    "is shown; "
+    "`python -m benchmarks.experiments --data DATA --out OUT --only NAME` takes all seeds of one."
 )
 
 
