@@ -26,6 +26,8 @@ MODELS = ("pix2pix", "cyclegan")
 DIRECTIONS = ("map2sat", "sat2map")
 PRECISIONS = ("fp32", "fp16", "int8")
 
+_NEWER = frozenset({"description", "limits", "compute"})
+"""Entries that cards of earlier versions lack."""
 _MAX_DEPTH = 5  # of the metrics
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -74,6 +76,9 @@ class GeneratorCard:
         precision: how the kernels are stored, `fp32`, `fp16` or `int8`; the arithmetic is fp32.
         noise: whether a seed changes the result (dropout at test time, the paper's only noise).
         created: UTC, as 2026-01-31T12:00:00Z.
+        description: what it does well, in words; may be empty.
+        limits: what it does badly or never saw; may be empty.
+        compute: how long it was trained, on what machine; may be empty.
         format_version: of this card.
 
     Raises:
@@ -102,6 +107,9 @@ class GeneratorCard:
     precision: str
     created: str
     noise: bool = False
+    description: str = ""
+    limits: str = ""
+    compute: str = ""
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -143,7 +151,7 @@ class GeneratorCard:
         if isinstance(version, int) and version > FORMAT_VERSION:
             raise CardError("The generator was made by a newer MapGAN. Update this one to use it.")
         known = {entry.name for entry in fields(cls)}
-        wrong = sorted(known.symmetric_difference(values))
+        wrong = sorted(known.symmetric_difference(values) - (_NEWER - set(values)))
         if wrong:
             raise CardError(f"The generator's card lacks or has unknown entries: {', '.join(wrong)[:200]}.")
         return cls(**values)

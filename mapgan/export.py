@@ -52,13 +52,17 @@ def draft_card(
     licence: str,
     command: str,
     metrics: Mapping[str, Any] | None = None,
+    description: str = "",
+    limits: str = "",
+    compute: str = "",
 ) -> GeneratorCard:
     """The card of a run's generator, complete but for what the export adds (the hash, the precision).
 
     Args:
         config: the run's.
         step: training steps done.
-        name, title, training_data, attribution, licence, command, metrics: see `GeneratorCard`.
+        name, title, training_data, attribution, licence, command, metrics, description, limits, compute: see
+            `GeneratorCard`.
 
     Raises:
         CardError: when a text does not fit a card.
@@ -90,6 +94,9 @@ def draft_card(
         weights_sha256=_NO_WEIGHTS,
         precision="fp32",
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        description=description,
+        limits=limits,
+        compute=compute,
     )
 
 

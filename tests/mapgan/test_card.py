@@ -70,6 +70,14 @@ def _json(**changes):
     return json.dumps({**json.loads(make_card().to_json()), **changes})
 
 
+def test_cards_of_earlier_versions_have_no_words():
+    """Files made before `description`, `limits` and `compute` were there are read as ever."""
+    values = json.loads(make_card().to_json())
+    for name in ("description", "limits", "compute"):
+        del values[name]
+    assert GeneratorCard.from_json(json.dumps(values)) == make_card()
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -45,6 +45,16 @@ def test_an_import(db: None) -> None:
 
 
 @pytest.mark.database
+def test_the_words_of_the_card_are_taken_where_none_are_given(db: None) -> None:
+    """A file brings its own description and limits; whoever imports it may say something else."""
+    card = {"description": "Draws roads.", "limits": "No motorways."}
+    generator = generator_import(source=generator_file("roads", **card))
+    assert (generator.description, generator.limits) == ("Draws roads.", "No motorways.")
+    other = generator_import(source=generator_file("lanes", **card), limits="No lanes.")
+    assert (other.description, other.limits) == ("Draws roads.", "No lanes.")
+
+
+@pytest.mark.database
 def test_the_same_file_is_the_same_row_and_other_weights_are_the_next_version(db: None) -> None:
     first = generator_import(source=generator_file(), publish=True)
     files = stored_files()

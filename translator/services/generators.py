@@ -60,6 +60,8 @@ def generator_import(
 ) -> Generator:
     """Bring in a generator file as the next version of its card's name. The same file again is the same row.
 
+    ``description`` and ``limits`` are the card's where they are not given.
+
     Only the card is read here; no network is loaded. Without ``sample_output`` a translate worker draws it
     from ``sample_input``.
 
@@ -82,8 +84,8 @@ def generator_import(
         row = Generator(
             name=card.name,
             title=card.title,
-            description=description,
-            limits=limits,
+            description=description or card.description,
+            limits=limits or card.limits,
             direction=card.direction,
             card=asdict(card),
             sha256=digest,
