@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mapgan.cli_tell import Progress, fail
+from mapgan.cli_tell import EXIT_FAILED, Progress, fail
 from mapgan.config import DIRECTIONS, ConfigError, parse_direction
 
 if TYPE_CHECKING:
     from mapgan.metrics import Inception
     from mapgan.scoring import Result, Row
-    from mapgan.scoring.candidates import Candidate
+    from mapgan.scoring.candidates import Candidate, Failure
 
 EXISTING = click.Path(path_type=Path, exists=True)
 NEW = click.Path(path_type=Path, dir_okay=False)
@@ -93,12 +93,18 @@ def evaluate(
         if not as_events:
             _show(result)
         _write(result, json_file, report, sheet)
+        if made is None and not (options["tiles"] or options["limit"] or options["raw_weights"]):
+            _keep(result)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     except (CheckpointError, DatasetError, InferenceError, InceptionError, OSError) as error:
         if as_events:
             fail(str(error))
         raise click.ClickException(str(error)) from error
+    if result.failures:
+        for each in result.failures:
+            click.echo(f"mapgan: {each.name} is not measured: {each.error}", err=True)
+        sys.exit(EXIT_FAILED)
 
 
 def _pictures(
@@ -113,8 +119,6 @@ def _pictures(
     from mapgan.scoring.tiles import open_folders
 
     stems, sources, targets, translated = open_folders(made, target, inputs)
-    if targets.shape[1] != targets.shape[2]:
-        raise click.UsageError("the pictures must be squares")
     return evaluate_pictures(stems, sources, targets, translated, direction=direction, inception=inception)
 
 
@@ -135,69 +139,69 @@ def _candidates(
 ) -> Result:
     """Of runs, checkpoints and files."""
     from mapgan.scoring import evaluate as measure
-    from mapgan.scoring.keep import keep_measures
     from mapgan.scoring.tiles import open_tiles
 
     if not sources or data is None:
         raise click.UsageError("give a run or a generator file, and --data")
+    failures: list[Failure] = []
     found: list[Candidate] = []
     for path in sources:
-        found += _open(path, direction, steps, raw=raw_weights, threads=threads)
-    run, side = _run_of(sources)
-    asked: dict[str, Any] = {"a_side": a_side or side, "limit": limit or 0, "skip_broken": skip_broken}
-    with open_tiles(data, tiles, run=run, **asked) as source:
+        found += _open(path, failures, direction, steps, raw=raw_weights, threads=threads)
+    if not found:
+        raise failures[0].error
+    folders = [each.path.resolve() for each in found if each.kind == "checkpoint" and each.path]
+    runs = dict.fromkeys(folder.parent.parent for folder in folders)
+    with open_tiles(
+        data,
+        tiles,
+        runs=list(runs),
+        pairs=all(each.model == "pix2pix" for each in found),
+        a_side=a_side or found[0].a_side,
+        limit=limit or 0,
+        skip_broken=skip_broken,
+        on_note=lambda text: click.echo(f"note: {text}", err=True),
+    ) as source:
         weights = "raw" if raw_weights else "averaged"
         result = measure(
             found, source, weights=weights, inception=inception, on_row=_tell, on_progress=on_progress
         )
-    if result.paired and set(result.rows) == _learnt(found) and not (tiles or limit or raw_weights):
-        keep_measures(result)
+    result.failures[:0] = failures
     return result
 
 
-def _learnt(candidates: Sequence[Candidate]) -> set[str]:
-    """Every direction of the checkpoints among them."""
-    from mapgan.checkpoints import read_manifest
-
-    folders = {candidate.path for candidate in candidates if candidate.kind == "checkpoint"}
-    return {name for path in folders if path for name in read_manifest(path).config.directions}
-
-
 def _open(
-    path: Path, direction: str | None, steps: tuple[str, ...], *, raw: bool, threads: int | None
+    path: Path,
+    failures: list[Failure],
+    direction: str | None,
+    steps: tuple[str, ...],
+    *,
+    raw: bool,
+    threads: int | None,
 ) -> list[Candidate]:
-    """The generators of one SOURCE."""
-    from mapgan.scoring.candidates import of_file, of_run
+    """The generators of one SOURCE; those that cannot be read are added to the failures."""
+    from mapgan.inference import InferenceError
+    from mapgan.scoring.candidates import Failure, of_file, of_run
 
     if path.is_dir():
-        return of_run(path, steps=steps, direction=direction, raw=raw)
-    candidate = of_file(path, threads=threads)
+        return of_run(path, failures, steps=steps, direction=direction, raw=raw)
+    try:
+        candidate = of_file(path, threads=threads)
+    except InferenceError as error:
+        failures.append(Failure(path.name, error))
+        return []
     if direction not in (None, candidate.direction):
         raise click.UsageError(f"{path} translates {candidate.direction}, not {direction}")
     return [candidate]
 
 
-def _run_of(sources: Sequence[Path]) -> tuple[Path | None, str]:
-    """The run whose own held-out tiles are taken, and which half is A there: those of the first run.
+def _keep(result: Result) -> None:
+    """What was found out on a run's own tiles stays with it, if it can."""
+    from mapgan.scoring.keep import keep_measures
 
-    Raises:
-        DatasetError: two runs that hold out different tiles; ``--tiles`` must say which.
-    """
-    from mapgan import checkpoints, holdout
-    from mapgan.datasets import DatasetError
-
-    folders = [path for path in sources if path.is_dir()]
-    runs = [
-        path.resolve().parent.parent if (path / checkpoints.MANIFEST).is_file() else path for path in folders
-    ]
-    if not runs:
-        return None, "left"
-    held_out = {tuple(holdout.read(run).side("A")[1]) for run in runs if (run / holdout.FILE).is_file()}
-    if len(held_out) > 1:
-        raise DatasetError(
-            "these runs hold out different tiles; name tiles that none has learnt with --tiles"
-        )
-    return runs[0], checkpoints.find(folders[0]).config.a_side
+    try:
+        keep_measures(result)
+    except OSError as error:
+        click.echo(f"note: the measures are not kept in the run: {error}", err=True)
 
 
 def _tell(direction: str, row: Row) -> None:

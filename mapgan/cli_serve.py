@@ -117,6 +117,7 @@ def export(
             progress.begin("Exporting", 0.15)
             card = export_generator(network, draft, trial, precision=precision, noise=noise)
             which: dict[str, Any] = {"limit": limit or 0, "a_side": config.a_side, "skip_broken": skip_broken}
+            which["pairs"] = config.model == "pix2pix"
             parity, figures = _examined(network, trial, card, progress, data=data, tiles=tiles, **which)
         finally:
             trial.unlink(missing_ok=True)
@@ -150,7 +151,7 @@ def _examined(
         side = card.image_size
         noise = np.random.default_rng(0).uniform(-1, 1, (_PARITY_IMAGES, side, side, 3)).astype(np.float32)
         return _check_parity(network, path, card, noise, "noise"), {}
-    with open_tiles(data, **which) as source, bar("measuring") as report:
+    with open_tiles(data, on_note=_note, **which) as source, bar("measuring") as report:
         shown = source.at(card.image_size).sources(card.direction)
         images = to_unit(np.stack(spread(list(shown), _PARITY_TILES)))
         parity = _check_parity(network, path, card, images, source.label)
@@ -161,6 +162,11 @@ def _examined(
             told(share)
 
         return parity, score(path, source, on_progress=on_progress)
+
+
+def _note(text: str) -> None:
+    """Something about the tiles, for people."""
+    click.echo(f"note: {text}", err=True)
 
 
 def _show(out: Path, card: GeneratorCard, parity: dict[str, Any]) -> None:

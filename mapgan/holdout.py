@@ -53,8 +53,16 @@ class Holdout:
     test: Stems = field(default_factory=dict)
 
     def side(self, domain: str) -> tuple[list[str], list[str]]:
-        """Training and validation tiles of ``A`` or ``B``, which are the same of pairs."""
+        """Training and validation tiles of ``A`` or ``B``, which are the same of pairs, or of :data:`PAIRS`.
+
+        Raises:
+            DatasetError: pairs of a split whose domains are divided apart.
+        """
         name = domain if domain in self.train else PAIRS
+        if name not in self.train:
+            raise DatasetError(
+                "the split divides two domains apart, for a CycleGAN; pairs need a split of pairs"
+            )
         return self.train[name], self.val[name]
 
     def fingerprint(self) -> str:

@@ -98,12 +98,12 @@ def measure(
         made: translations, in the same order and of the same shape when they are `paired`.
         maps: whether the targets are maps, for which the palette measures make sense.
         paired: whether ``made[i]`` should become ``real[i]``. If not, only measures of whole sets
-            remain, and the numbers may differ.
+            remain, and the numbers may differ. Of pictures that are no squares there is no spectrum.
         intervals: work out the intervals, too.
         inception: for FID.
 
     Raises:
-        ValueError: no images, two sets of different shapes, sides below 16 pixels, or no squares.
+        ValueError: no images, two sets of different shapes, or sides below 16 pixels.
     """
     same = real.shape == made.shape if paired else real.shape[1:] == made.shape[1:]
     if not same or not len(real) or not len(made):
@@ -114,7 +114,8 @@ def measure(
         pooled = pool_pixels(real, made) | pool_structure(real, made) | pool_spectra(real, made)
         pooled |= pool_palette(real, made) if maps else {}
     else:
-        values["spectrum_distance"] = spectrum_distance(real, made)
+        if real.shape[1] == real.shape[2]:
+            values["spectrum_distance"] = spectrum_distance(real, made)
         flat = sharpness(real)
         values |= {"sharpness": sharpness(made), "sharpness_ratio": sharpness(made) / (flat or float("nan"))}
     values |= {name: entry.value for name, entry in pooled.items()}

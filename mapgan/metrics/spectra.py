@@ -39,15 +39,19 @@ def spectrum_distance(real: Pictures, made: Pictures) -> float:
 
 
 def pool_spectra(real: Pictures, made: Pictures) -> dict[str, Pooled]:
-    """``sharpness``, ``sharpness_ratio`` and ``spectrum_distance``."""
-    rings = np.concatenate([_rings(real), _rings(made)], axis=1)
-    half = rings.shape[1] // 2
+    """``sharpness``, ``sharpness_ratio`` and, of squares, ``spectrum_distance``."""
     sharp = np.stack([_sharpness_of_each(real), _sharpness_of_each(made)], axis=1)
-    return {
+    found = {
         "sharpness": Pooled(sharp, lambda means: means[..., 1]),
         "sharpness_ratio": Pooled(sharp, _ratio),
-        "spectrum_distance": Pooled(rings, lambda means: _log_distance(means[..., :half], means[..., half:])),
     }
+    if real.shape[1] == real.shape[2]:
+        rings = np.concatenate([_rings(real), _rings(made)], axis=1)
+        half = rings.shape[1] // 2
+        found["spectrum_distance"] = Pooled(
+            rings, lambda means: _log_distance(means[..., :half], means[..., half:])
+        )
+    return found
 
 
 def _ratio(means: Floats) -> Floats:

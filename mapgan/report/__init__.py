@@ -69,6 +69,7 @@ def render(result: Result, *, command: str = "") -> str:
 <p class="eyebrow">MapGAN · evaluation</p>
 <h1>{escape(", ".join(TITLES[direction] for direction in result.rows))}</h1>
 <p class="muted">{_facts(result)}</p>
+{_notes(result)}
 </header>
 <main>
 {sections}
@@ -94,6 +95,12 @@ def _facts(result: Result) -> str:
         facts.append(f"{result.weights} weights")
     facts.append(f"{datetime.now(UTC):%Y-%m-%d}")
     return " · ".join(facts)
+
+
+def _notes(result: Result) -> str:
+    """What somebody may not expect, and who could not be measured."""
+    notes = result.notes + [f"{each.name} is not measured: {each.error}" for each in result.failures]
+    return "".join(f'<p class="muted small">Note: {escape(note)}</p>' for note in notes)
 
 
 def _section(result: Result, direction: str) -> str:

@@ -15,14 +15,18 @@ from typing import Any, Final
 import numpy as np
 
 from mapgan import judging, metrics, ranking
+from mapgan.checkpoints import CheckpointError
+from mapgan.inference import InferenceError
 from mapgan.metrics import Inception, Measured, Pictures
-from mapgan.scoring.candidates import Candidate, of_file
+from mapgan.scoring.candidates import Candidate, Failure, of_file
 from mapgan.scoring.tiles import Tiles, TileSource, spread
 
 __all__ = ["Examples", "Result", "Row", "evaluate", "evaluate_pictures", "plain", "score"]
 
 SAMPLES: Final = 8
 """Tiles of which the pictures are kept for the report."""
+CARD_DIGITS: Final = 6
+"""Significant digits of the figures on a card; JSON has all."""
 RULES: Final = {
     "sat2map": "palette mIoU, then acc<5",
     "map2sat": "KID (random CNN), then SWD, for those whose translations are nearer to their own targets "
@@ -77,6 +81,8 @@ class Result:
         weights: ``averaged`` or ``raw``, as asked for.
         paired: whether sources and targets belong together.
         inception_sha256: of the weights behind FID, if there was one.
+        notes: sentences on what somebody may not expect.
+        failures: generators that could not be measured.
     """
 
     label: str
@@ -86,6 +92,8 @@ class Result:
     rows: dict[str, list[Row]] = field(default_factory=dict)
     examples: dict[str, Examples] = field(default_factory=dict)
     inception_sha256: str | None = None
+    notes: list[str] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
 
     def best(self, direction: str) -> Row:
         """The first by the rule."""
@@ -101,6 +109,8 @@ class Result:
         values: dict[str, Any] = {
             "held_out": held_out,
             "weights": self.weights,
+            "notes": self.notes,
+            "failed": [{"name": each.name, "reason": str(each.error)} for each in self.failures],
             "directions": {
                 direction: {
                     "rule": self.rule(direction),
@@ -135,29 +145,46 @@ def evaluate(
         on_progress: called with the share of all translations that is done, 0 to 1; the same.
 
     Raises:
-        DatasetError, CheckpointError, InferenceError: tiles or generators that cannot be used.
+        DatasetError: tiles that cannot be used.
+        CheckpointError, InferenceError: none of the generators can be used; fewer are in ``failures``.
     """
     first = source.at(candidates[0].size)
     result = Result(source.label, len(first.stems), weights, first.paired)
     result.inception_sha256 = inception.sha256 if inception else None
     total = sum(len(source.at(each.size).sources(each.direction)) for each in candidates)
     done = _Counter(total, on_progress)
+    due = 0
     for direction in dict.fromkeys(candidate.direction for candidate in candidates):
         mine = [candidate for candidate in candidates if candidate.direction == direction]
         rows = []
         for candidate in mine:
             tiles = source.at(candidate.size)
-            with candidate.opened() as translate:
-                pictures = _translated(translate, tiles.sources(direction), done)
+            due += len(tiles.sources(direction))
+            try:
+                with candidate.opened() as translate:
+                    pictures = _translated(translate, tiles.sources(direction), done)
+            except (CheckpointError, InferenceError) as error:  # damaged, or removed meanwhile
+                result.failures.append(Failure(candidate.name, error))
+                done.to(due)
+                continue
             rows.append(_row(candidate, tiles, pictures, inception))
             on_row(direction, rows[-1])
-        sizes = dict.fromkeys(candidate.size for candidate in mine)
-        rows = _ranked(rows, direction)
-        for size in sizes:
-            rows += _baselines(source.at(size), direction, f" at {size}" if len(sizes) > 1 else "")
-        result.rows[direction] = rows
-        result.examples[direction] = _examples(source.at(mine[0].size), direction)
+        if rows:
+            _add(result, direction, rows, source)
+    if not result.rows:
+        raise result.failures[0].error
+    result.notes = source.notes
     return result
+
+
+def _add(result: Result, direction: str, rows: list[Row], source: TileSource) -> None:
+    """The ranking of a direction, with its baselines at every size and its examples."""
+    sizes = list(dict.fromkeys(row.size for row in rows))
+    result.rows[direction] = _ranked(rows, direction)
+    for size in sizes:
+        suffix = f" at {size}" if len(sizes) > 1 else ""
+        result.rows[direction] += _baselines(source.at(size), direction, suffix)
+    result.examples[direction] = _examples(source.at(sizes[0]), direction)
 
 
 def score(
@@ -183,11 +210,13 @@ def score(
     """
     candidate = of_file(generator)
     result = evaluate([candidate], source, on_progress=on_progress)
-    rows = {row.name: plain(row.measured.values) for row in result.rows[candidate.direction]}
+    rows = {
+        row.name: plain(row.measured.values, digits=CARD_DIGITS) for row in result.rows[candidate.direction]
+    }
     own = result.best(candidate.direction)
     return {
         "held_out": {"tiles": result.tiles, "list": result.label},
-        "generator": {**rows.pop(own.name), "intervals": plain(own.measured.intervals)},
+        "generator": {**rows.pop(own.name), "intervals": plain(own.measured.intervals, digits=CARD_DIGITS)},
         **rows,
     }
 
@@ -200,8 +229,12 @@ class _Counter:
 
     def __call__(self) -> None:
         """One more."""
-        self._done += 1
-        self._tell(self._done / self._total)
+        self.to(self._done + 1)
+
+    def to(self, done: int) -> None:
+        """So many in all."""
+        self._done = done
+        self._tell(done / self._total)
 
 
 def evaluate_pictures(
@@ -239,23 +272,19 @@ def evaluate_pictures(
     return result
 
 
-def plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Six significant digits, and None for what is not finite: JSON has no infinity."""
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            found[name] = plain(value)
-        elif isinstance(value, tuple | list):
-            found[name] = [_rounded(part) for part in value]
-        else:
-            found[name] = _rounded(value)
-    return found
+def plain(values: Mapping[str, Any], *, digits: int = 17) -> dict[str, Any]:
+    """JSON values: so many significant digits, and None for what is not finite: JSON has no infinity."""
+    return {name: _plain(value, digits) for name, value in values.items()}
 
 
-def _rounded(value: Any) -> Any:
+def _plain(value: Any, digits: int) -> Any:
+    if isinstance(value, Mapping):
+        return plain(value, digits=digits)
+    if isinstance(value, tuple | list):
+        return [_plain(part, digits) for part in value]
     if not isinstance(value, float):
         return value
-    return float(f"{value:.6g}") if math.isfinite(value) else None
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else None
 
 
 def _row_values(row: Row) -> dict[str, Any]:

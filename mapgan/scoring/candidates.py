@@ -13,7 +13,7 @@ import numpy as np
 from mapgan import checkpoints
 from mapgan.checkpoints import Checkpoint, CheckpointError
 from mapgan.config import ConfigError
-from mapgan.inference import Generator
+from mapgan.inference import Generator, InferenceError
 from mapgan.metrics import Pictures
 
 Translate: TypeAlias = Callable[[Pictures], Pictures]
@@ -30,8 +30,10 @@ class Candidate:
         step: updates made; None where nobody knows.
         direction: ``map2sat`` or ``sat2map``.
         size: side of the pictures it is measured on, in pixels.
+        model: how it was trained, ``pix2pix`` or ``cyclegan``.
         opened: gives the function from uint8 ``(n, s, s, 3)`` to the same, and lets go of it again.
         path: the checkpoint's folder or the file.
+        a_side: the aerial half of the pictures it learnt from, as far as it is known.
     """
 
     name: str
@@ -40,8 +42,18 @@ class Candidate:
     step: int | None
     direction: str
     size: int
+    model: str
     opened: Callable[[], AbstractContextManager[Translate]]
     path: Path | None = None
+    a_side: str = "left"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A generator that could not be measured, and why."""
+
+    name: str
+    error: CheckpointError | InferenceError
 
 
 def of_file(path: Path, *, threads: int | None = None) -> Candidate:
@@ -58,31 +70,49 @@ def of_file(path: Path, *, threads: int | None = None) -> Candidate:
         yield lambda pictures: np.stack([generator.translate(picture) for picture in pictures])
 
     return Candidate(
-        path.stem, "generator", path.stem, card.step, card.direction, card.image_size, opened, path
+        path.stem,
+        "generator",
+        path.stem,
+        card.step,
+        card.direction,
+        card.image_size,
+        card.model,
+        opened,
+        path,
     )
 
 
 def of_run(
-    path: Path, *, steps: Sequence[str] = (), direction: str | None = None, raw: bool = False
+    path: Path,
+    problems: list[Failure],
+    *,
+    steps: Sequence[str] = (),
+    direction: str | None = None,
+    raw: bool = False,
 ) -> list[Candidate]:
     """The generators of a run's checkpoints, or of one checkpoint's folder.
 
     Args:
         path: folder of a run or of a checkpoint.
+        problems: gets the checkpoints that cannot be read.
         steps: these checkpoints of the run alone: numbers, or ``latest``; none means all.
         direction: this one alone; None takes all that the run learnt.
         raw: take the weights as trained, not their running mean.
 
     Raises:
-        CheckpointError: no such checkpoint, a damaged manifest, or a direction the run did not learn.
+        CheckpointError: no such checkpoint, or a direction the run did not learn.
     """
     if (path / checkpoints.MANIFEST).is_file():
-        chosen = [checkpoints.read_manifest(path)]
-        label = path.resolve().parent.parent.name
+        chosen, label = [path], path.resolve().parent.parent.name
     else:
         chosen, label = _chosen(path, steps), path.resolve().name
     found = []
-    for checkpoint in chosen:
+    for folder in chosen:
+        try:
+            checkpoint = checkpoints.read_manifest(folder)
+        except CheckpointError as error:
+            problems.append(Failure(f"{label} {folder.name}", error))
+            continue
         directions = (direction,) if direction else checkpoint.config.directions
         for name in directions:
             try:
@@ -93,7 +123,7 @@ def of_run(
     return found
 
 
-def _chosen(run: Path, steps: Sequence[str]) -> list[Checkpoint]:
+def _chosen(run: Path, steps: Sequence[str]) -> list[Path]:
     there = checkpoints.steps(run)
     if not there:
         raise CheckpointError(f"no checkpoint in {run}")
@@ -101,7 +131,7 @@ def _chosen(run: Path, steps: Sequence[str]) -> list[Checkpoint]:
     missing = [step for step in wanted if step not in there]
     if missing:
         raise CheckpointError(f"{run} has no checkpoint of step {missing[0]}")
-    return [checkpoints.read_manifest(there[step]) for step in sorted(set(wanted))]
+    return [there[step] for step in sorted(set(wanted))]
 
 
 def _number(text: str) -> int:
@@ -127,6 +157,8 @@ def _of_checkpoint(checkpoint: Checkpoint, label: str, direction: str, *, raw: b
         checkpoint.step,
         direction,
         checkpoint.config.image_size,
+        checkpoint.config.model,
         opened,
         checkpoint.path,
+        checkpoint.config.a_side,
     )

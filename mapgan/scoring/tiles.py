@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,17 +20,22 @@ from mapgan.datasets import (
     find_pairs,
     list_pictures,
     load_pairs,
-    read_stems,
     select_pairs,
+    some,
     validation_split,
 )
+from mapgan.holdout import Holdout
 from mapgan.imageio import ImageError, decode
 from mapgan.metrics import Pictures
+from mapgan.scoring import lists
+from mapgan.scoring.lists import Names
 from mapgan.traindata import opened
-from mapgan.unpaired import DomainPaths, LoadedDomains, load_paths
+from mapgan.unpaired import DomainPaths, load_paths
 
 MEDIAN_TILES: Final = 200
 """Training tiles, evenly spread, for the median colour; more do not move it by a level."""
+ALL: Final = "all tiles"
+"""What the tiles of a flat folder are called of which nobody said what they are for."""
 
 Item = TypeVar("Item")
 
@@ -65,28 +71,52 @@ class Tiles:
         return np.broadcast_to(colour, self.sources(direction).shape)
 
 
+class _Loaded(NamedTuple):
+    """Pictures of A and B; ``stems`` are those of A, ``problems`` sentences on what was left out."""
+
+    stems: list[str]
+    a: Pictures
+    b: Pictures
+    problems: list[str]
+
+
 @dataclass(eq=False)
 class TileSource:
     """Where tiles come from: a data set that lies open, and which of it is held out.
 
     Attributes:
-        root: folder of the data.
+        data: what somebody named, and what notes name.
+        root: its folder.
         label: what the held-out tiles are called: `val`, the name of the list, or `split.json`.
-        stems: the held-out tiles of the training split; None where the data have a split of their own.
-        split: that split.
+        names: the held-out tiles by domain; None takes all of the split.
+        split: of the data; ``train`` where the tiles are chosen by name, or all.
+        pairs: whether all generators learnt from pairs, so that ``trainA/`` and ``trainB/`` are some.
         a_side: the half of a side-by-side picture that is A.
         limit: at most so many tiles, evenly spread; 0 takes all.
         skip_broken: leave out pictures that cannot be used.
+        on_note: hears each of the ``notes`` as it is made.
+        notes: sentences on what somebody may not expect.
     """
 
+    data: Path
     root: Path
     label: str
-    stems: list[str] | None
+    names: Names | None
     split: str
+    pairs: bool = False
     a_side: str = "left"
     limit: int = 0
     skip_broken: bool = False
+    on_note: Callable[[str], None] = lambda _: None
+    notes: list[str] = field(default_factory=list)
     _loaded: dict[int, Tiles] = field(default_factory=dict)
+
+    def note(self, text: str) -> None:
+        """Something to tell, once."""
+        text = text.replace(str(self.root), str(self.data))
+        if text not in self.notes:
+            self.notes.append(text)
+            self.on_note(text)
 
     def at(self, size: int) -> Tiles:
         """The tiles at ``size`` pixels.
@@ -96,39 +126,64 @@ class TileSource:
         """
         if size not in self._loaded:
             domains = unpaired.find_domains(self.root, self.split)
-            apart = domains is not None and next(iter(domains[0].values())).parent.name != "A"
+            apart = domains is not None and not self._are_pairs(domains)
             self._loaded[size] = self._unpaired(domains, size) if domains and apart else self._paired(size)
         return self._loaded[size]
 
+    def _are_pairs(self, domains: DomainPaths) -> bool:
+        """As a training has it: A/ and B/ of equal names are pairs, trainA/ and trainB/ only for Pix2Pix."""
+        same = list(domains[0]) == list(domains[1])
+        if next(iter(domains[0].values())).parent.name == "A":
+            return same or self.pairs
+        return same and self.pairs
+
     def _paired(self, size: int) -> Tiles:
-        if self.stems is None:
-            held_out = find_pairs(self.root, self.split, a_side=self.a_side)
-            rest: Sequence[Pair] = find_pairs(self.root, a_side=self.a_side)
-        else:
-            held_out = select_pairs(find_pairs(self.root, a_side=self.a_side), self.stems)
-            rest = find_pairs(self.root, exclude=self.stems, a_side=self.a_side)
-        chosen = spread(held_out, self.limit or len(held_out))
-        loaded = load_pairs(chosen, size, skip_broken=self.skip_broken)
-        known = load_pairs(spread(rest, MEDIAN_TILES), size, skip_broken=self.skip_broken)
-        medians = metrics.median_colour(known.a), metrics.median_colour(known.b)
-        return Tiles(loaded.stems, loaded.a, loaded.b, True, medians)
+        pairs, others = find_pairs(self.root, self.split, a_side=self.a_side), None
+        if self.names is not None:
+            a, b = map(set, self.names)
+            others = [pair for pair in pairs if pair.stem not in a | b]
+            pairs = select_pairs(pairs, [stem for stem in self.names[0] if stem in b])
+        shown = _load_pairs(pairs, self.limit, size, skip_broken=self.skip_broken)
 
-    def _unpaired(self, held_out: DomainPaths, size: int) -> Tiles:
-        rest = unpaired.find_domains(self.root)
-        if rest is None:
-            raise DatasetError(f"{self.root} has no training pictures")
-        if self.stems is not None:
-            listed = set(self.stems)
-            held_out, rest = (_split(rest, listed, inside=inside) for inside in (True, False))
-        shown = self._domains(held_out, size, self.limit)
-        known = self._domains(rest, size, MEDIAN_TILES)
-        medians = metrics.median_colour(known.a.pictures), metrics.median_colour(known.b.pictures)
-        return Tiles(shown.a.stems, shown.a.pictures, shown.b.pictures, False, medians)
+        def known() -> _Loaded:
+            rest = self._others(partial(find_pairs, a_side=self.a_side)) if others is None else others
+            return _load_pairs(rest, MEDIAN_TILES, size, skip_broken=True)
 
-    def _domains(self, paths: DomainPaths, size: int, limit: int) -> LoadedDomains:
-        """At most ``limit`` pictures of each domain (0: all), evenly spread."""
-        a, b = (_spread_paths(side, limit or len(side)) for side in paths)
-        return load_paths((a, b), size, skip_broken=self.skip_broken)
+        return _tiles(shown, self._known(known) or shown, paired=True)
+
+    def _unpaired(self, domains: DomainPaths, size: int) -> Tiles:
+        others: DomainPaths | None = None
+        if self.names is not None:
+            domains, others = _divided(domains, self.names)
+        shown = _load_domains(domains, self.limit, size, skip_broken=self.skip_broken)
+
+        def known() -> _Loaded:
+            rest = others or self._others(unpaired.find_domains)
+            return _load_domains(rest, MEDIAN_TILES, size, skip_broken=True)
+
+        return _tiles(shown, self._known(known) or shown, paired=False)
+
+    def _others(self, find: Callable[[Path], Item]) -> Item:
+        """The pictures for training, beside a split that is measured as a whole.
+
+        Raises:
+            DatasetError: there are none.
+        """
+        if self.split == "train":
+            raise DatasetError("all of them are measured")
+        return find(self.root)
+
+    def _known(self, load: Callable[[], _Loaded]) -> _Loaded | None:
+        """Training pictures for the median colours; None, and a note, where there are none to be had."""
+        try:
+            known = load()
+        except DatasetError as error:
+            self.note(f"the median colour is that of the measured tiles, not of training pictures: {error}")
+            return None
+        if known.problems:
+            count = len(known.problems)
+            self.note(f"{count} training pictures are left out of the median colour: {known.problems[0]}")
+        return known
 
 
 @contextmanager
@@ -136,37 +191,54 @@ def open_tiles(
     data: Path,
     tiles: Path | None = None,
     *,
-    run: Path | None = None,
+    runs: Sequence[Path] = (),
+    pairs: bool = False,
     a_side: str = "left",
     limit: int = 0,
     skip_broken: bool = False,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> Iterator[TileSource]:
     """The held-out tiles of a data set.
 
     Args:
         data: folder, zip or tar, in pairs or not.
-        tiles: list of held-out tiles of the training split; None takes those of the split that ``run``
-            was given, else the set's ``val`` or ``test``, else what ``run`` held out by itself.
-        run: the run that is measured, if it is one.
-        a_side: the half of a side-by-side picture that is A.
-        limit: at most so many tiles; 0 takes all.
-        skip_broken: leave out pictures that cannot be used.
+        tiles: list of held-out tiles of the training split, or a split (`.json`); None takes those of the
+            split that the runs were given, else the set's ``val`` or ``test``, else what the runs held
+            out by themselves, else all tiles of a flat folder.
+        runs: those that are measured.
+        pairs, a_side, limit, skip_broken, on_note: see :class:`TileSource`.
 
     Raises:
         DatasetError: data or lists that cannot be used, or nothing that is held out.
     """
+    splits = lists.splits_of(runs)
     with opened(data) as root:
-        split = validation_split(root)
-        made = holdout.read(run) if run is not None and (run / holdout.FILE).is_file() else None
-        if tiles is not None:
-            yield TileSource(root, tiles.name, read_stems(tiles), "train", a_side, limit, skip_broken)
-        elif split is not None and not (made is not None and made.given):
-            yield TileSource(root, split, None, split, a_side, limit, skip_broken)
-        elif made is not None:
-            stems = [*dict.fromkeys([*made.side("A")[1], *made.side("B")[1]])]
-            yield TileSource(root, holdout.FILE, stems, "train", a_side, limit, skip_broken)
-        else:
-            raise DatasetError(f"{data} has no folder 'val' or 'test'; name the held-out tiles with --tiles")
+        label, names, split = _chosen(root, tiles, splits)
+        source = TileSource(
+            data, root, label, names, split, pairs, a_side, limit, skip_broken, on_note
+        )  # fmt: skip
+        if label == ALL:
+            source.note("all tiles are measured: nothing says which of them are held out")
+        for text in lists.learnt(splits, names or _names(root)) if split == "train" else ():
+            source.note(text)
+        yield source
+
+
+def _chosen(root: Path, tiles: Path | None, splits: Mapping[Path, Holdout]) -> tuple[str, Names | None, str]:
+    """What is measured, as :func:`open_tiles` has it: what it is called, its names, the split they are of."""
+    if tiles is not None:
+        return tiles.name, lists.read_names(tiles), "train"
+    split = validation_split(root)
+    if split is not None and not any(made.given for made in splits.values()):
+        return split, None, split
+    names = lists.agreed(splits)
+    if _is_flat(root) and not _any_there(root, names):
+        return ALL, None, "train"
+    if names is None:
+        raise DatasetError(f"{root} has no folder 'val' or 'test'; name the held-out tiles with --tiles")
+    if not all(names):
+        raise DatasetError("the run held out no tile; name some that it has not learnt with --tiles")
+    return holdout.FILE, names, "train"
 
 
 def open_folders(
@@ -214,13 +286,65 @@ def spread(items: Sequence[Item], count: int) -> list[Item]:
     return [items[place * len(items) // count] for place in range(count)]
 
 
-def _spread_paths(paths: dict[str, Path], count: int) -> dict[str, Path]:
-    return {stem: paths[stem] for stem in spread(list(paths), count)}
+def _divided(domains: DomainPaths, names: Names) -> tuple[DomainPaths, DomainPaths]:
+    """The named pictures of both domains, and the others.
+
+    Raises:
+        DatasetError: a name that neither domain has, or none of one domain.
+    """
+    unknown = {*names[0], *names[1]} - set(domains[0]) - set(domains[1])
+    if unknown:
+        raise DatasetError(f"no such tiles: {some(unknown)}")
+    found = []
+    for inside in (True, False):
+        a, b = (
+            {stem: path for stem, path in paths.items() if (stem in listed) == inside}
+            for paths, listed in zip(domains, map(set, names), strict=True)
+        )
+        found.append((a, b))
+    if not all(found[0]):
+        raise DatasetError("a domain has no picture that is held out")
+    return found[0], found[1]
 
 
-def _split(paths: DomainPaths, stems: set[str], *, inside: bool) -> DomainPaths:
-    """The pictures of both domains that are in the list, or that are not."""
-    first, second = ({s: p for s, p in side.items() if (s in stems) == inside} for side in paths)
-    if not first or not second:
-        raise DatasetError("a domain has no picture that is held out, or none that is not")
-    return first, second
+def _names(root: Path) -> Names:
+    """Of all training pictures."""
+    domains = unpaired.find_domains(root)
+    if domains is not None:
+        return list(domains[0]), list(domains[1])
+    stems = [pair.stem for pair in find_pairs(root)]
+    return stems, stems
+
+
+def _is_flat(root: Path) -> bool:
+    """Whether the pictures lie in the folder itself, or in its A/ and B/: nobody said what they are for."""
+    return not any((root / f"train{domain}").is_dir() for domain in ("", "A", "B"))
+
+
+def _any_there(root: Path, names: Names | None) -> bool:
+    """Whether the data have any of these tiles."""
+    there = _names(root)
+    return names is not None and any(set(mine) & set(named) for mine, named in zip(there, names, strict=True))
+
+
+def _load_pairs(pairs: Sequence[Pair], limit: int, size: int, *, skip_broken: bool) -> _Loaded:
+    """At most ``limit`` pairs (0: all), evenly spread."""
+    if not pairs:
+        raise DatasetError("there are none")
+    found = load_pairs(spread(pairs, limit or len(pairs)), size, skip_broken=skip_broken)
+    return _Loaded(found.stems, found.a, found.b, found.problems)
+
+
+def _load_domains(paths: DomainPaths | None, limit: int, size: int, *, skip_broken: bool) -> _Loaded:
+    """At most ``limit`` pictures of each domain (0: all), evenly spread."""
+    if paths is None or not all(paths):
+        raise DatasetError("there are none of a domain")
+    a, b = ({stem: side[stem] for stem in spread(list(side), limit or len(side))} for side in paths)
+    found = load_paths((a, b), size, skip_broken=skip_broken)
+    return _Loaded(found.a.stems, found.a.pictures, found.b.pictures, found.problems)
+
+
+def _tiles(shown: _Loaded, known: _Loaded, *, paired: bool) -> Tiles:
+    """The pictures that are shown, and the colours of those that are known."""
+    medians = metrics.median_colour(known.a), metrics.median_colour(known.b)
+    return Tiles(shown.stems, shown.a, shown.b, paired, medians)

@@ -93,3 +93,21 @@ def test_a_split_of_two_domains(tmp_path: Path) -> None:
     pairs = made_split(tmp_path / "pairs", ["1", "2"], ["3"])
     data = open_training_data(cycle(), tmp_path / "data", tmp_path / "other", split=pairs)
     assert seen(data) == ({1, 2}, {1, 2})
+
+
+@pytest.mark.parametrize("model", ["pix2pix", "cyclegan"])
+def test_pairs_take_no_split_of_two_domains(tmp_path: Path, model: str) -> None:
+    """Refused in words, when a run begins and when it goes on."""
+    write_maps(tmp_path / "data", 6)
+    settings = config() if model == "pix2pix" else cycle()
+    (tmp_path / "lists").mkdir()
+    sides = {"A": ["1", "2"], "B": ["3"]}, {"A": ["4"], "B": ["5"]}
+    holdout.write(holdout.Holdout(*sides, 0.1, 0, {"A": 0, "B": 0}, given=True), tmp_path / "lists")
+    split = tmp_path / "lists" / holdout.FILE
+    run = tmp_path / "run"
+    with pytest.raises(DatasetError, match="divides two domains apart"):
+        open_training_data(settings, tmp_path / "data", run, split=split)
+    open_training_data(settings, tmp_path / "data", run, split=made_split(tmp_path / "own", ["1"], ["2"]))
+    began(run)
+    with pytest.raises(DatasetError, match="divides two domains apart"):
+        open_training_data(settings, tmp_path / "data", run, split=split)

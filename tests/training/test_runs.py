@@ -139,7 +139,7 @@ def test_a_checkpoint_is_published_and_the_translator_offers_it(
     tasks.publish(str(publication.pk))  # no second version
     publication.refresh_from_db()
     assert (publication.state, publication.error_details) == (JobState.SUCCEEDED, "")
-    assert (publication.parity["tiles"], publication.parity["list"]) == (2, "held-out.txt")
+    assert (publication.parity["tiles"], publication.parity["list"]) == (2, "split.json")
     assert 0 < publication.parity["mean"] < publication.parity["largest"] < 5
     generator = publication.generator
     assert generator is not None

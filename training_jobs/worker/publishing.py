@@ -102,12 +102,9 @@ def _tiles(data: Path, folder: Path) -> list[str]:
     if not split.is_file():
         return chosen
     held_out = json.loads(split.read_text(encoding="utf-8"))["val"]
-    names = [*dict.fromkeys(name for side in held_out.values() for name in side)]
-    if not names:
+    if not all(held_out.values()):
         return []  # too few tiles to hold any out: compared on noise
-    path = folder / "held-out.txt"
-    path.write_text("\n".join(names) + "\n", encoding="utf-8")
-    return [*chosen, "--tiles", str(path)]
+    return [*chosen, "--tiles", str(split)]
 
 
 def _sample(checkpoint: Checkpoint, direction: str) -> bytes | None:
