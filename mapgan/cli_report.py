@@ -119,14 +119,15 @@ def _exit_code(error: Exception) -> int:
     from mapgan.checkpoints import CheckpointError
     from mapgan.datasets import DatasetError
     from mapgan.engine.state import EngineError
+    from mapgan.runlock import InUseError
     from mapgan.training import DivergedError, StorageError, TrainingError
 
     if isinstance(error, DivergedError):
         return EXIT_DIVERGED
     if isinstance(error, StorageError) or _is_full_disk(error):
         return EXIT_STORAGE
-    known = isinstance(error, DatasetError | CheckpointError | TrainingError | EngineError | OSError)
-    return EXIT_FAILED if known else 0
+    known = (DatasetError, CheckpointError, TrainingError, EngineError, InUseError, OSError)
+    return EXIT_FAILED if isinstance(error, known) else 0
 
 
 def _is_full_disk(error: Exception) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from mapgan import stopping
+from mapgan import runlock, stopping
 from mapgan.cli_report import Report
 from mapgan.config import MODELS, SIDES, ConfigError, TrainConfig, parse_direction
 from mapgan.presets import PRESETS, preset
@@ -84,13 +84,13 @@ def train(
     """
     config = _configure(run, resume=resume, **choices)
     report = Report(run, as_events=as_events)
-    with report, stopping.stop_on_signals(report.stopped) as stop:
+    with report, stopping.stop_on_signals(report.stopped) as stop, runlock.held(run):
         report.stop = stop
         from mapgan import datasets, traindata
 
         stems = datasets.read_stems(exclude) if exclude else []
         opened = traindata.open_training_data(
-            config, data, run, exclude=stems, skip_broken=skip_broken, split=split
+            config, data, run, exclude=stems, skip_broken=skip_broken, split=split, locked=True
         )
         for problem in opened.problems:
             report.note(f"note: {problem}")
@@ -105,6 +105,7 @@ def train(
             threads=threads,
             listen=report.listen,
             stop=stop,
+            locked=True,
         )
 
 

@@ -7,9 +7,8 @@ measures a generator.
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 
-from mapgan import archives, holdout
+from mapgan import archives, groundcache, holdout, runlock
 from mapgan.config import TrainConfig
 from mapgan.datasets import (
     DatasetError,
@@ -41,8 +40,6 @@ from mapgan.unpaired import (
     load_paths,
 )
 
-LOCK_FILE: Final = ".lock"
-"""The same that :mod:`mapgan.training` holds while it trains."""
 PART_FOLDER: Final = ".data-part"
 GROUND_TILES: Final = 3_000
 """Tiles up to which all are compared with all before a run: one to two minutes on two cores."""
@@ -115,6 +112,7 @@ def open_training_data(
     exclude: Sequence[str] = (),
     skip_broken: bool = False,
     split: Path | None = None,
+    locked: bool = False,
 ) -> TrainingData:
     """Find, check and decode the pictures of a run.
 
@@ -129,12 +127,14 @@ def open_training_data(
         exclude: stems that are neither learnt from nor validated on.
         skip_broken: leave out pictures that cannot be used and name them instead of raising.
         split: file of a split, see :mod:`mapgan.holdout`; a run that began with one keeps it.
+        locked: whether the caller holds the folder (:func:`mapgan.runlock.held`) and goes on to train in it.
 
     Raises:
-        DatasetError: data that cannot be trained on, an archive that is refused, a split of other data,
-            or a run that another process is training; the message is for the person who started it.
+        DatasetError: data that cannot be trained on, an archive that is refused or a split of other data;
+            the message is for the person who started it.
+        runlock.InUseError: another process is training in the folder.
     """
-    with _prepared(run), opened(source, work=run / PART_FOLDER) as root:
+    with nullcontext() if locked else runlock.held(run), opened(source, work=run / PART_FOLDER) as root:
         given = holdout.given(run, split)
         paths = find_domains(root, exclude=exclude) if config.model == "cyclegan" else None
         if paths is None:
@@ -312,12 +312,13 @@ def _hold_out(
 
 def _ground(tiles: _Tiles) -> list[list[int]] | None:
     """Places of the tiles that show the same ground; None for more tiles than a start may wait for."""
-    from mapgan.doctor.ground import overlapping
+    from mapgan.doctor.ground import ALGORITHM, overlapping
 
     if len(tiles.stems) > GROUND_TILES:
         return None
     large_enough = tiles.pictures.shape[1] >= _GROUND_SIZE
-    return overlapping(tiles.pictures if large_enough else tiles.at_size(_GROUND_SIZE))
+    pictures = tiles.pictures if large_enough else tiles.at_size(_GROUND_SIZE)
+    return groundcache.remembered(pictures, ALGORITHM, overlapping)
 
 
 def _load_a(pairs: Sequence[Pair], size: int) -> Pictures:
@@ -372,27 +373,3 @@ def _none(config: TrainConfig) -> Pictures:
 def _parent(paths: dict[str, Path]) -> Path:
     """The folder of a domain."""
     return next(iter(paths.values())).parent
-
-
-@contextmanager
-def _prepared(run: Path) -> Iterator[None]:
-    """The run's folder, locked while its data are opened; gone again when it was made for nothing.
-
-    Raises:
-        DatasetError: another process has it.
-    """
-    made = not run.exists()
-    run.mkdir(parents=True, exist_ok=True)
-    try:
-        with (run / LOCK_FILE).open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise DatasetError(f"another process is training in {run}") from None
-            yield
-    except BaseException:
-        if made:
-            with suppress(OSError):
-                (run / LOCK_FILE).unlink()
-                run.rmdir()
-        raise

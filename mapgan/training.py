@@ -8,7 +8,6 @@ update, a data set gives the batch of a step, checkpoints keep the state, callba
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import keras
 
-from mapgan import callbacks, checkpoints, engine, events, memory
+from mapgan import callbacks, checkpoints, engine, events, memory, runlock
 from mapgan.callbacks import Callback, Crew, Session
 from mapgan.callbacks.watchdog import MESSAGES
 from mapgan.config import TrainConfig
@@ -37,7 +36,6 @@ MODELS: Final[Mapping[str, Callable[[TrainConfig], Model]]] = {
     "cyclegan": CycleGAN,
 }
 CONFIG_FILE: Final = "config.toml"
-LOCK_FILE: Final = ".lock"
 
 
 class TrainingError(RuntimeError):
@@ -75,25 +73,29 @@ def train(
     listen: events.Listener = lambda _: None,
     stop: Stop | None = None,
     beside: Sequence[Callback] | None = None,
+    locked: bool = False,
 ) -> int:
     """Train until ``config.steps`` updates are made, or until ``stop()`` says so; returns their number.
 
     Args:
-        config, dataset, run: what, from which batches, into which folder (locked meanwhile).
+        config, dataset, run: what, from which batches, into which folder (held meanwhile).
         validation: fixed tiles to draw and to measure on.
         resume: continue from the newest checkpoint; without one start at 0 (and say so).
         threads: threads of an operation; None leaves the choice to the backend.
         listen: hears every event, see :mod:`mapgan.events`.
         stop: asked after every step and checkpoint; when true the state is saved and the function returns.
         beside: what accompanies the run; None takes :func:`mapgan.callbacks.standard`.
+        locked: whether the caller holds the folder already (:func:`mapgan.runlock.held`).
 
     Raises:
-        TrainingError: the folder is in use or has checkpoints, the configuration or data are not those
-            of the checkpoint, the losses diverged, or the disk is full; the last checkpoint stays.
+        TrainingError: the folder has checkpoints, the configuration or data are not those of the
+            checkpoint, the losses diverged, or the disk is full; the last checkpoint stays.
+        runlock.InUseError: another process is training in the folder.
         checkpoints.CheckpointError: the checkpoint to resume from is damaged or does not fit.
     """
     stop = stop or Stop()
-    with _locked(run), Crew(callbacks.standard() if beside is None else beside, listen) as crew:
+    holding = contextlib.nullcontext() if locked else runlock.held(run)
+    with holding, Crew(callbacks.standard() if beside is None else beside, listen) as crew:
         backend = engine.select()
         backend.prepare(deterministic=config.deterministic, threads=threads)
         state = engine.build(backend, MODELS[config.model], config)
@@ -125,18 +127,6 @@ def train(
 
         crew.say(events.Finished(step=step, reason="completed" if step >= config.steps else "stopped"))
     return step
-
-
-@contextlib.contextmanager
-def _locked(run: Path) -> Iterator[None]:
-    """Hold the run's folder against a second writer; the kernel frees it when the process dies."""
-    run.mkdir(parents=True, exist_ok=True)
-    with (run / LOCK_FILE).open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TrainingError(f"another process is training in {run}") from None
-        yield
 
 
 def _begin(session: Session) -> int:

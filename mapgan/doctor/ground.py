@@ -32,6 +32,9 @@ Spectra: TypeAlias = npt.NDArray[np.complex64]
 Grey: TypeAlias = npt.NDArray[np.uint8]
 Detail: TypeAlias = npt.NDArray[np.int8]
 
+ALGORITHM: Final = 1
+"""Number of what is done here. With any change that may group tiles otherwise it is raised: training
+remembers groups by it (:mod:`mapgan.groundcache`)."""
 ALIKE: Final = 0.165
 """Correlation under a Hann window from which a split keeps two tiles together."""
 CANDIDATE: Final = 0.09

@@ -9,13 +9,15 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from mapgan import checkpoints
+from mapgan import checkpoints, runlock, traindata, training
 from mapgan.cli import main
 from mapgan.config import TrainConfig
+from mapgan.runlock import InUseError
 from tests.mapgan.pairs import REAL_MAPS, write_maps
 from tests.mapgan.processes import everything, inspected, killed_at, read_until, start
 from tests.support.waiting import wait_until
@@ -216,6 +218,26 @@ def test_resume_needs_no_preset(short_run: Path, maps: Path) -> None:
     result = CliRunner().invoke(main, [*arguments, "--resume"])
     assert result.exit_code == 0, result.output
     assert "resumed at step 2\nthis run is finished: 2 of 2 steps are made" in result.output
+
+
+def test_nobody_comes_between_the_data_and_the_training(
+    maps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who decided the split is who learns from it: the folder is held from the first to the last."""
+    run, held = tmp_path / "run", []
+
+    def train(config: TrainConfig, *_: Any, **__: Any) -> None:
+        with pytest.raises(InUseError):
+            traindata.open_training_data(config, maps, run)
+        held.append(run)
+
+    monkeypatch.setattr(training, "train", train)
+    result = CliRunner().invoke(main, _in_process(arguments(maps, run)))
+    assert (result.exit_code, held) == (0, [run]), result.output
+    with runlock.held(run):
+        result = CliRunner().invoke(main, _in_process(arguments(maps, run)))
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["reason"] == f"another process is training in {run}"
 
 
 def test_failure_is_an_event_a_line_and_exit_1(short_run: Path, maps: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 from mapgan import checkpoints, holdout, traindata
 from mapgan.config import TrainConfig
 from mapgan.datasets import DatasetError, load_pair
+from mapgan.runlock import InUseError
 from mapgan.traindata import TrainingData, open_pairs, open_training_data
 from tests.mapgan.hostile import pack, pack_folder
 from tests.mapgan.pairs import REAL_MAPS, write_maps
@@ -364,7 +365,7 @@ def test_leftovers_and_locks(tmp_path: Path) -> None:
     assert not (run / ".data-part").exists()
     with (run / ".lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(DatasetError, match="another process is training"):
+        with pytest.raises(InUseError, match="another process is training"):
             open_training_data(config(), archive, run)
 
 

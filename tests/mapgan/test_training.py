@@ -16,6 +16,7 @@ from mapgan import checkpoints, events, training
 from mapgan.callbacks import Callback, Exam
 from mapgan.config import TrainConfig
 from mapgan.datasets import LoadedPairs, PairedDataset
+from mapgan.runlock import InUseError
 from mapgan.stopping import stop_on_signals
 from mapgan.training import DivergedError, TrainingError, train
 from tests.mapgan.stops import StopAfter
@@ -248,7 +249,7 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
 
     def intrude(event: events.Event) -> None:
         if isinstance(event, events.Started):
-            with pytest.raises(TrainingError, match="another process is training") as error:
+            with pytest.raises(InUseError, match="another process is training") as error:
                 train(CONFIG, dataset(), tmp_path)
             caught.append(str(error.value))
 
