@@ -94,9 +94,10 @@ class Report:
             return
         try:
             with (self._run / LOG_FILE).open("a+b") as log:
-                if log.tell() and log.seek(-1, os.SEEK_END) and log.read() != b"\n":
-                    log.write(b"\n")  # after a line that a full disk or a kill cut
-                log.write(f"{events.to_line(event)}\n".encode())
+                length = log.tell()
+                log.seek(max(0, length - 1))
+                cut = log.read() not in (b"", b"\n")  # by a full disk or a kill
+                log.write(b"\n" * cut + events.to_line(event).encode() + b"\n")
             self._logging = True
         except OSError as error:
             if self._logging:
