@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +17,8 @@ def written(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OSError: it cannot be written. What had the name before stays, as after any error in the block.
     """
-    part = path.with_name(f".{path.name}.part")
+    # A tile's name may be as long as a file's can be, so ours is made of its hash.
+    part = path.with_name(f".{sha256(os.fsencode(path.name)).hexdigest()[:32]}.part")
     try:
         with part.open("wb") as file:
             yield file

@@ -69,7 +69,7 @@ def board_refresh() -> None:
     _looked_at = time.monotonic()
     with _locked(root):
         for folder in _folders(root):
-            run = TrainingRun.objects.filter(pk=str(_source(folder)["run"])).first()
+            run = _run_of(folder)
             if run is None:
                 shutil.rmtree(folder, ignore_errors=True)
             else:
@@ -80,7 +80,7 @@ def _bring(run: TrainingRun, folder: Path) -> None:
     """Fetch what is new. A longer file takes the place of a shorter one: readers go on where they were."""
     folder.mkdir(exist_ok=True)
     wanted, have = event_files(run), _source(folder).get("files", {})
-    if wanted == have and run.pk.hex == uuid.UUID(_source(folder)["run"]).hex:
+    if wanted == have and _source(folder).get("run") == str(run.pk):
         return
     for name, key in wanted.items():
         if have.get(name) != key:
@@ -97,10 +97,20 @@ def _bring(run: TrainingRun, folder: Path) -> None:
 
 
 def _note(folder: Path, source: dict[str, Any]) -> None:
-    was = (folder / SOURCE).stat() if (folder / SOURCE).exists() else None
-    (folder / SOURCE).write_text(json.dumps(source), encoding="utf-8")
-    if was is not None:  # its time says when a person opened it last
-        os.utime(folder / SOURCE, (was.st_atime, was.st_mtime))
+    """Whole or not at all; its time says when a person opened it last."""
+    path, part = folder / SOURCE, folder / f"{SOURCE}.part"
+    part.write_text(json.dumps(source), encoding="utf-8")
+    if path.exists():
+        was = path.stat()
+        os.utime(part, (was.st_atime, was.st_mtime))
+    part.replace(path)
+
+
+def _run_of(folder: Path) -> TrainingRun | None:
+    """The run that a folder shows; None when it is gone, or the folder does not say which."""
+    with contextlib.suppress(ValueError):
+        return TrainingRun.objects.filter(pk=uuid.UUID(str(_source(folder).get("run")))).first()
+    return None
 
 
 def _source(folder: Path) -> dict[str, Any]:

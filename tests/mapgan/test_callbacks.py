@@ -13,7 +13,8 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mapgan import callbacks, checkpoints, events, judging
-from mapgan.callbacks import Callback, Crew, Exam, Session
+from mapgan.callbacks import Callback, Crew, Exam, Session, samples
+from mapgan.callbacks.base import View
 from mapgan.callbacks.evaluation import read_metrics
 from mapgan.config import TrainConfig
 from mapgan.datasets import LoadedPairs, PairedDataset
@@ -93,6 +94,14 @@ def test_looking_changes_nothing(tmp_path: Path, whole: tuple[Path, list[events.
     one, other = checkpoints.find(whole[0]), checkpoints.find(tmp_path)
     assert one.step == other.step == 4
     assert one.arrays_sha256 == other.arrays_sha256
+
+
+def test_a_tile_with_the_longest_name_is_drawn(tmp_path: Path) -> None:
+    """A file's name has 255 bytes."""
+    stem, picture = "x" * 251, np.zeros((1, 8, 8, 3), np.uint8)
+    view = View("map2sat", "generator", [stem], picture, picture, paired=True)
+    samples._write(tmp_path, view, view.sources)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{stem}.png"]
 
 
 def test_samples_are_what_the_checkpoint_draws(whole: tuple[Path, list[events.Event]]) -> None:

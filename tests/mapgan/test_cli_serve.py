@@ -15,11 +15,12 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from mapgan import checkpoints, streaming
+from mapgan import checkpoints, holdout, streaming
 from mapgan.card import CardError, read_card
 from mapgan.cli_serve import COMMANDS, inspect_file, short_name, train_command
 from mapgan.cli_translate import EXIT_SOME_FAILED
 from mapgan.config import TrainConfig
+from mapgan.holdout import PAIRS, Holdout
 from mapgan.presets import preset
 from tests.mapgan.generators import make_generator
 from tests.mapgan.images import gradient, save
@@ -218,6 +219,24 @@ def test_export_with_figures(tmp_path, checkpoint):
     assert {"generator", "median_colour", "input_copied"} < set(figures)
     assert figures["input_copied"]["l1"] > figures["median_colour"]["l1"] > 0
     assert "median_colour" in done.output
+
+
+def test_export_measures_on_what_the_run_held_out_whatever_the_tiles_are_called(tmp_path, checkpoint):
+    """Names that a list with a name a line cannot hold."""
+    odd = ["#1", " apart ", "line\N{LINE SEPARATOR}break", "x" * 250]
+    folder = write_maps(tmp_path / "maps" / "train", 6, side=32)
+    for number, name in enumerate(odd, start=1):
+        (folder / f"{number}.png").rename(folder / f"{name}.png")
+    split = Holdout({PAIRS: ["5", "6"]}, {PAIRS: odd}, share=0.5, seed=1, groups={PAIRS: None})
+    holdout.write(split, checkpoint)
+    told = tmp_path / "told.json"
+    newest = checkpoint / "checkpoints" / "step-00000007"
+    listed = ("--evaluate", folder.parent, "--tiles", checkpoint / "split.json", "--json", told)
+    done = run("export", newest, "--out", tmp_path / "a.onnx", *listed)
+    assert done.exit_code == 0, done.output
+    parity = json.loads(told.read_text())["parity"]
+    assert (parity["tiles"], parity["list"]) == (4, "split.json")
+    assert read_card(tmp_path / "a.onnx").metrics["held_out"] == {"tiles": 4, "list": "split.json"}
 
 
 def test_export_for_a_program(tmp_path, checkpoint):

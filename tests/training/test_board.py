@@ -75,6 +75,19 @@ def test_files_are_brought_and_brought_again_when_they_grew(run: TrainingRun, fo
     assert shown(folders / name) == {"events.1": b"one", "events.2": b"two and more", "events.3": b"three"}
 
 
+@pytest.mark.parametrize("left", ["", "{}", '{"run": 7, "files": {}}', "[]"])
+def test_what_a_kill_left_of_a_note_is_no_error(run: TrainingRun, folders: Path, left: str) -> None:
+    name = board.board_open(run)
+    (folders / name / board.SOURCE).write_text(left)
+    board.board_refresh()
+    assert not (folders / name).exists()
+    assert board.board_open(run) == name
+    (folders / name / board.SOURCE).write_text(left)
+    assert board.board_open(run) == name
+    board.board_refresh()
+    assert shown(folders / name) == {"events.1": b"one", "events.2": b"two"}
+
+
 def test_a_deleted_run_is_forgotten(carol: User, run: TrainingRun, folders: Path) -> None:
     name = board.board_open(run)
     run_delete(run=run, by=carol)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +29,7 @@ from tests.translator.factories import (
 from translator import tasks
 from translator.models import Generator
 from translator.services import GeneratorRejected, generator_import, generator_publish, generator_retire
+from translator.storage import Stash
 
 
 @pytest.mark.database
@@ -136,6 +139,36 @@ def test_versions_of_one_name_at_once() -> None:
     at_once(4, lambda index: generator_import(source=files[index], publish=True))
     assert sorted(Generator.objects.values_list("version", flat=True)) == [1, 2, 3, 4]
     assert Generator.objects.filter(state="published").count() == 1
+    assert stored_files() == set(Generator.objects.values_list("file", flat=True))
+
+
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_both_directions_under_one_name_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them find the name free before the first of them takes it."""
+    files = [
+        generator_file(shade=shade, direction=direction)
+        for shade in (0.2, 0.4)
+        for direction in ("map2sat", "sat2map")
+    ]
+    together = threading.Barrier(len(files), timeout=30)
+    store = Stash.save
+
+    def wait(stash: Stash, *arguments: Any) -> str:
+        together.wait()
+        return store(stash, *arguments)
+
+    monkeypatch.setattr(Stash, "save", wait)
+
+    def bring(index: int) -> bool:
+        try:
+            generator_import(source=files[index])
+        except GeneratorRejected:
+            return False
+        return True
+
+    assert sum(at_once(len(files), bring)) == 2
+    assert len(set(Generator.objects.values_list("direction", flat=True))) == 1
     assert stored_files() == set(Generator.objects.values_list("file", flat=True))
 
 

@@ -78,8 +78,7 @@ def generator_import(
     digest = hashlib.sha256(content).hexdigest()
     generator = Generator.objects.filter(sha256=digest).first()
     if generator is None:
-        if Generator.objects.filter(name=card.name).exclude(direction=card.direction).exists():
-            raise GeneratorRejected(f"{card.name} is the name of a generator of the other direction.")
+        _check_name(card.name, card.direction)
         samples = _Samples(_sample_png(sample_input), _sample_png(sample_output))
         row = Generator(
             name=card.name,
@@ -95,6 +94,11 @@ def generator_import(
     if publish and generator.state == GeneratorState.TRIAL:
         generator_publish(generator=generator)
     return generator
+
+
+def _check_name(name: str, direction: str) -> None:
+    if Generator.objects.filter(name=name).exclude(direction=direction).exists():
+        raise GeneratorRejected(f"{name} is the name of a generator of the other direction.")
 
 
 def _sample_png(source: Path | bytes | None) -> bytes:
@@ -134,8 +138,10 @@ def _insert(row: Generator, stash: Stash) -> None:
 
     Raises:
         IntegrityError: somebody else was quicker with this version, or with the same file.
+        GeneratorRejected: somebody else was quicker with this name, for the other direction.
     """
     with transaction.atomic():
+        _check_name(row.name, row.direction)
         newest = Generator.objects.filter(name=row.name).aggregate(Max("version"))["version__max"]
         row.version = (newest or 0) + 1
         row.save(force_insert=True)
