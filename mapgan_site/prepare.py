@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.staticfiles import finders
-from django.core.management import call_command
-from django.db import IntegrityError, transaction
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, OperationalError, connection, transaction
+
+from mapgan_site.doctor.services import DATABASE_FULL, DATABASE_SILENT, database_words
+from storage.errors import StorageUnavailable
 
 ADMIN = "admin"
+AGAIN_SECONDS = 2.0
 
 Say = Callable[[str], None]
 
@@ -21,20 +26,50 @@ Say = Callable[[str], None]
 def prepare(say: Say) -> str | None:
     """Make folders, tables, static files, the admin and the bundled generators.
 
+    A database or storage that is away is waited for, for MAPGAN_PREPARE_WAIT_SECONDS.
+
     Returns:
         The admin's password when the admin was made just now, else None. It is kept nowhere.
     """
+    until = time.monotonic() + settings.PREPARE_WAIT_SECONDS
     _make_folders()
     say("Bringing the database up to date")
-    call_command("migrate", interactive=False, verbosity=0)
+    _patiently(lambda: call_command("migrate", interactive=False, verbosity=0), say, until=until)
     if not settings.STATIC_COLLECTED and _static_files_changed():
         say("Collecting static files")
         call_command("collectstatic", interactive=False, verbosity=0, clear=True)
         _static_stamp().write_text(_static_digest())
     password = _make_admin()
     say("Loading the bundled generators")
-    call_command("load_bundled", verbosity=0)
+    _patiently(lambda: call_command("load_bundled", verbosity=0), say, until=until)
     return password
+
+
+def _patiently(step: Callable[[], object], say: Say, *, until: float) -> None:
+    """Do it again while a server that it needs is away."""
+    said = ""
+    while True:
+        try:
+            step()
+        except (OperationalError, CommandError) as error:
+            words = _away(error)
+            if not words or time.monotonic() > until:
+                raise
+            if words != said:
+                say(f"{words} Waiting for it")
+                said = words
+            connection.close()
+            time.sleep(AGAIN_SECONDS)
+        else:
+            return
+
+
+def _away(error: Exception) -> str:
+    """What does not answer; empty for what is wrong in another way, which waiting does not mend."""
+    if isinstance(error, OperationalError):
+        words, _ = database_words(error)
+        return words if words in (DATABASE_SILENT, DATABASE_FULL) else ""
+    return str(error.__cause__) if isinstance(error.__cause__, StorageUnavailable) else ""
 
 
 def _make_folders() -> None:

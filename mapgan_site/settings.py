@@ -134,6 +134,7 @@ DATABASES = {
     if _database_url
     else addresses.sqlite_database(VAR_DIR / "db.sqlite3")
 }
+PREPARE_WAIT_SECONDS = env.number("MAPGAN_PREPARE_WAIT_SECONDS", 0, most=86_400)
 # Sign-in rate limits live in the cache. In the database they hold for every web process and machine, and
 # nobody is locked out when the broker is away. The table comes with a migration.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "mapgan_cache"}}

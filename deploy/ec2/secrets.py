@@ -25,7 +25,7 @@ def main() -> None:
         secret_key=secret("SECRET_KEY"),
         database=(secret("DATABASE_SECRET"), os.environ["DATABASE_HOST"]),
         broker=(secret("BROKER_SECRET"), os.environ["BROKER_HOST"]),
-        mail=secret("MAIL_SECRET") if os.environ.get("MAIL_SECRET") else "console:",
+        mail=secret("MAIL_SECRET"),
     ).items():
         path = FOLDER / f"{name}.new"
         path.write_text(content + "\n")

@@ -28,12 +28,14 @@ CLOCK_SECONDS = 30.0  # leases go by the database's clock, links and signatures 
 LOOK_SECONDS = 5.0
 STORED = "An object was stored, read, found and removed."
 
+DATABASE_SILENT = "The database does not answer."
+DATABASE_FULL = "The database takes no more connections."
 DATABASE_WORDS = (
     ("password authentication failed", "The database refuses the user or the password.", "DATABASE_URL"),
     ("no password supplied", "The database wants a password.", "DATABASE_URL"),
     ("role", "The database does not know this user.", "DATABASE_URL"),
     ("does not exist", "There is no database of this name.", "the name at the end of DATABASE_URL"),
-    ("too many", "The database takes no more connections.", "its max_connections"),
+    ("too many", DATABASE_FULL, "its max_connections"),
     ("certificate", "The database's certificate is not accepted.", "sslmode and sslrootcert in DATABASE_URL"),
     (
         "unable to open",
@@ -50,7 +52,7 @@ def database_words(error: BaseException) -> tuple[str, str]:
     for sign, words, where in DATABASE_WORDS:
         if sign in text:
             return words, f"Look at {where}."
-    return "The database does not answer.", "Look at the host and port in DATABASE_URL, and at the server."
+    return DATABASE_SILENT, "Look at the host and port in DATABASE_URL, and at the server."
 
 
 def database() -> Iterator[Finding]:

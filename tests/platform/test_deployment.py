@@ -79,6 +79,31 @@ def test_nothing_is_killed_while_it_saves() -> None:
         assert int(match[1]) > GRACE_SECONDS + 20
 
 
+def test_requests_under_way_are_answered_when_the_site_stops() -> None:
+    environment = OURS["web"]["environment"]
+    match = re.fullmatch(r"\$\{MAPGAN_WEB_GRACE_SECONDS:-(\d+)\}", environment["MAPGAN_WEB_GRACE_SECONDS"])
+    stop = SECONDS.fullmatch(OURS["web"]["stop_grace_period"])
+    assert match
+    assert stop
+    assert 20 <= int(match[1]) < int(stop[1])
+
+
+def test_a_database_that_is_only_being_made_is_not_ready() -> None:
+    """The image's first server listens on its Unix socket alone, fills the data folder and ends."""
+    command = SERVICES["postgres"]["healthcheck"]["test"]
+    assert command[command.index("--host") + 1] == "127.0.0.1"
+
+
+def test_mail_comes_from_the_site() -> None:
+    sender = "${MAPGAN_EMAIL_FROM:-MapGAN <mapgan@${SITE_HOST:-localhost}>}"
+    assert all(each["environment"]["MAPGAN_EMAIL_FROM"] == sender for each in OURS.values())
+
+
+def test_prepare_is_more_patient_than_restarts_are() -> None:
+    waits = SERVICES["prepare"]["environment"]["MAPGAN_PREPARE_WAIT_SECONDS"]
+    assert waits == "${MAPGAN_PREPARE_WAIT_SECONDS:-600}"
+
+
 def test_the_broker_keeps_what_it_is_given() -> None:
     command = " ".join(SERVICES["redis"]["command"])
     assert "--appendonly yes" in command
@@ -142,6 +167,14 @@ def test_secrets_are_what_the_services_expect(secrets_folder: Path) -> None:
         {"accessKey": files["s3_access_key_id"], "secretKey": files["s3_secret_access_key"]}
     ]
     assert Env({"X_FILE": str(secrets_folder / "secret_key")}).secret("X") == files["secret_key"]
+
+
+def test_what_docker_compose_starts_is_written_down(secrets_folder: Path) -> None:
+    """Every service has a profile: without one, `docker compose up`, `pull` and `stop` select nothing."""
+    assert all(each["profiles"] for each in SERVICES.values())
+    file = secrets_folder.parent / ".env"
+    assert "COMPOSE_PROFILES=cpu" in file.read_text().splitlines()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_secrets_are_made_once(secrets_folder: Path) -> None:

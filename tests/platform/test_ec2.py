@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import threading
@@ -20,6 +21,23 @@ from tests.support.processes import spawn
 from tests.support.waiting import wait_until
 
 EC2 = ROOT / "deploy" / "ec2"
+
+
+class Template(yaml.SafeLoader):
+    """Amazon's tags become what they hold: ``!Ref X`` is "X"."""
+
+
+def _plain(loader: Template, _: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return loader.construct_scalar(node)  # type: ignore[arg-type]
+
+
+Template.add_multi_constructor("!", _plain)
+STACK: dict[str, Any] = yaml.load((ROOT / "deploy" / "cloudformation.yml").read_text(), Template)  # noqa: S506
+RESOURCES: dict[str, dict[str, Any]] = STACK["Resources"]
 
 
 class Metadata:
@@ -136,3 +154,75 @@ def test_every_service_of_amazons_machines_logs_there() -> None:
     local = {"seaweedfs", "bucket"}  # Amazon's own S3 stands for them
     assert set(over["services"]) == set(compose["services"]) - local
     assert {each["logging"]["driver"] for each in over["services"].values()} == {"awslogs"}
+
+
+def test_an_update_of_the_stack_replaces_no_machine_with_data() -> None:
+    """An AMI that is looked up at every update is another one after a while."""
+    image = RESOURCES["WebInstance"]["Properties"]["ImageId"]
+    assert STACK["Parameters"][image]["Type"] == "AWS::EC2::Image::Id"
+    assert "Default" not in STACK["Parameters"][image]
+    rules = json.loads((ROOT / "deploy" / "stack-policy.json").read_text())["Statement"]
+    (denied,) = [rule for rule in rules if rule["Effect"] == "Deny"]
+    kept = {name.removeprefix("LogicalResourceId/") for name in denied["Resource"]}
+    assert kept <= set(RESOURCES)
+    retained = {
+        name for name, each in RESOURCES.items() if each.get("DeletionPolicy") in ("Retain", "Snapshot")
+    }
+    assert kept == retained | {"WebInstance"}
+
+
+def test_no_machine_that_works_is_ended() -> None:
+    """A group grows by one while something waits, and shrinks only when nothing waits and nothing runs."""
+    more, none = (RESOURCES[name]["Properties"] for name in ("GpuMore", "GpuNone"))
+    assert more["AdjustmentType"] == "ChangeInCapacity"
+    assert all(step["ScalingAdjustment"] > 0 for step in more["StepAdjustments"])
+    assert RESOURCES["TrainingWaits"]["Properties"]["MetricName"] == "Waiting"
+    assert RESOURCES["TrainingWaits"]["Properties"]["AlarmActions"] == ["GpuMore"]
+    assert [step["ScalingAdjustment"] for step in none["StepAdjustments"]] == [0]
+    alarm = RESOURCES["NothingToTrain"]["Properties"]
+    assert (alarm["MetricName"], alarm["Threshold"], alarm["AlarmActions"]) == ("Backlog", 0, ["GpuNone"])
+
+
+def test_backups_can_be_fetched_and_are_missed() -> None:
+    policy = RESOURCES["WebRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    actions = {action for rule in policy for action in [*rule["Action"]] if isinstance(rule["Action"], list)}
+    actions |= {rule["Action"] for rule in policy if isinstance(rule["Action"], str)}
+    assert {"s3:GetObject", "s3:PutObject", "s3:ListBucket"} <= actions
+    alarm = RESOURCES["BackupsStopped"]["Properties"]
+    assert alarm["TreatMissingData"] == "breaching", "silence is what is wrong"
+    assert f"'MetricName': '{alarm['MetricName']}'" in (EC2 / "backup").read_text()
+
+
+@pytest.mark.parametrize(("found", "status"), [({"web": 1, "worker": 0}, 0), ({"web": 0, "worker": 3}, 1)])
+def test_a_deployment_that_found_no_site_failed(found: dict[str, int], status: int, tmp_path: Path) -> None:
+    """The workflow's own script, with an `aws` that finds so many machines of each role."""
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())
+    script = workflow["jobs"]["deploy"]["steps"][-1]["run"]
+    aws = tmp_path / "aws"
+    aws.write_text(
+        f"""#!/bin/sh
+echo "$@" >>{tmp_path}/asked
+case "$*" in
+*send-command*mapgan-role,Values=web*) echo web ;;
+*send-command*) echo worker ;;
+*"--command-id web"*) echo "Success {found["web"]}" ;;
+*) echo "Success {found["worker"]}" ;;
+esac
+"""
+    )
+    aws.chmod(0o755)
+    variables = {"STACK": "mapgan", "TAG": "v1.2.3", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary")}
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    quick = script.replace("sleep 10", "sleep 0")
+    ran = subprocess.run(
+        ["bash", "-e", "-c", quick], env=variables | {"PATH": path}, capture_output=True, text=True
+    )
+    assert ran.returncode == status, ran.stdout + ran.stderr
+    assert "/opt/mapgan/deploy/ec2/update v1.2.3" in (tmp_path / "asked").read_text()
+
+
+def test_a_candidate_reaches_no_machine_by_itself() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
+    deploy = workflow["jobs"]["deploy"]
+    assert deploy["if"] == "${{ !contains(github.ref_name, '-') }}"
+    assert deploy["secrets"] == "inherit", "production's RELEASE_TOKEN"

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+import yaml
 
 from tests.support.live import ROOT, clean_environment
 
@@ -29,7 +29,7 @@ OF_OTHERS = {
     "XLA_FLAGS",
     "XLA_PYTHON_CLIENT_PREALLOCATE",
 }
-PRODUCT = ("accounts", "jobs", "mapgan", "mapgan_site", "scripts", "training_jobs", "translator")
+PRODUCT = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"benchmarks", "tests"} | {"scripts"}
 # An example that is not the default: there is none, or it depends on the machine.
 EXAMPLES = {"MAPGAN_ALLOWED_HOSTS"}
 ASSIGNMENT = re.compile(r"^#?(?P<name>[A-Z][A-Z0-9_]*)=(?P<value>.*)$")
@@ -43,9 +43,9 @@ def written() -> list[tuple[str, str]]:
 
 
 def interpolated() -> set[str]:
-    """What ``docker compose`` itself takes from .env: ``${NAME}`` in the file, ``{$NAME}`` for the proxy."""
-    compose = ROOT / "docker-compose.yml"
-    text = compose.read_text() if compose.exists() else ""
+    """What ``docker compose`` itself takes from .env: ``${NAME}`` in its files."""
+    files = ("docker-compose.yml", "deploy/ec2/compose.yml")
+    text = "".join((ROOT / name).read_text() for name in files)
     return set(re.findall(r"(?<!\$)\$\{([A-Z][A-Z0-9_]*)", text))
 
 
@@ -127,22 +127,25 @@ def test_nothing_reads_a_variable_behind_the_settings() -> None:
             assert found <= names | OF_OTHERS, path
 
 
-@pytest.mark.parametrize(
-    "suffixes",
-    [
-        (".py",),
-        (".md",),
-        (".yml", ".yaml", ".toml", ".conf", ".json"),
-        ("Dockerfile", "Caddyfile", ".sh", ".html"),
-    ],
-)
-def test_whoever_names_a_variable_names_one_that_exists(suffixes: tuple[str, ...]) -> None:
-    """A document that tells people to set ``MAPGAN_SOMETHING`` must not outlive it."""
+def test_the_proxy_is_told_every_variable_that_its_file_names() -> None:
+    named = set(re.findall(r"\{\$([A-Z_]+)", (ROOT / "deploy" / "Caddyfile").read_text()))
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    assert named == set(compose["services"]["caddy"]["environment"])
+
+
+def test_whoever_names_a_variable_names_one_that_exists() -> None:
+    """A document or a script that tells people to set ``MAPGAN_SOMETHING`` must not outlive it."""
     names = {name for name, _ in written()}
-    for path in tracked(*suffixes):
+    looked = []
+    for path in tracked(""):
         if path.relative_to(ROOT).parts[0] == "tests":
             continue
-        for name in set(NAME.findall(path.read_text())):
+        content = path.read_bytes()
+        if b"\0" in content:
+            continue
+        looked.append(path.name)
+        for name in set(NAME.findall(content.decode())):
             # "the MAPGAN_S3_ variables" speaks of all that begin so
             exists = name in names or (name.endswith("_") and any(each.startswith(name) for each in names))
             assert exists, f"{path.relative_to(ROOT)} names {name}, which nobody reads"
+    assert {"make-secrets", "start", "Caddyfile", "settings.py", "cloudformation.yml"} <= set(looked)

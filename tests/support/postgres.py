@@ -62,6 +62,11 @@ class Postgres:
         """The address as DATABASE_URL wants it."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
+    @property
+    def programs(self) -> Path:
+        """The folder of pg_dump, psql and the others."""
+        return self._bin
+
     def start(self) -> None:
         """Make the data folder if need be, start, wait for the first answer."""
         data = self.folder / "data"

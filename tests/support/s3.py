@@ -37,6 +37,12 @@ class S3Server:
         """Where it listens."""
         return f"http://127.0.0.1:{self._ports[0]}"
 
+    def address(self, part: str) -> str:
+        """Where the ``master`` or the ``filer`` listens, as SeaweedFS writes it."""
+        names = ("s3", "master", "volume", "filer")
+        http, grpc = self._ports[2 * names.index(part) :][:2]
+        return f"127.0.0.1:{http}.{grpc}"
+
     def start(self) -> None:
         """Start, and wait until it answers S3 requests."""
         identity = {
