@@ -34,6 +34,9 @@ class _NoSplitError(DatasetError):
     help="The half that is A (the aerial picture) where one picture holds both.",
 )  # fmt: skip
 @click.option(
+    "--unpaired", is_flag=True, help="Two folders are two domains (CycleGAN), whatever their names."
+)
+@click.option(
     "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write it all here."
 )
 @click.option(
@@ -54,6 +57,7 @@ def doctor(
     *,
     data: Path,
     a_side: str,
+    unpaired: bool,
     json_file: Path | None,
     split_folder: Path | None,
     fraction: float,
@@ -65,7 +69,8 @@ def doctor(
 
     Looks for files that cannot be read, odd or unequal sizes, names without a counterpart, blank or
     exchanged halves, maps that do not lie upon their pictures, copies, overlapping ground, and
-    unusual colours. Two folders without common names are examined as the two domains of a CycleGAN.
+    unusual colours. trainA/ and trainB/ are examined as the two domains of a CycleGAN unless all names
+    agree (--unpaired: even then), A/ and B/ where they share hardly a name.
     Exit code 0: no errors (warnings and notices there may be); 1: errors; 2: wrong use.
 
     --split divides the tiles of train/ (or of a flat folder) so that no two that show the same ground
@@ -79,6 +84,7 @@ def doctor(
       mapgan doctor maps --json report.json
       mapgan doctor tiles.zip --a-side right
       mapgan doctor maps --split lists --fraction 0.1 --seed 7
+      mapgan doctor horses --unpaired
       mapgan doctor maps.zip --json report.json --events
     """
     from mapgan.doctor.examine import examine
@@ -89,7 +95,7 @@ def doctor(
     progress = _Events() if as_events else _Progress()
     try:
         with opened(data) as root:
-            report = examine(root, a_side=a_side, progress=progress)
+            report = examine(root, a_side=a_side, unpaired=unpaired, progress=progress)
             if root != data:  # what an archive was unpacked to means nothing to anybody
                 report = report.named_from(root)
         progress.end()

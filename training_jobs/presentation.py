@@ -34,6 +34,8 @@ KINDS: Final = {
     "colour_outlier": "Unusual colours",
     "ignored_files": "Ignored files",
     "unpaired_set": "Two sets that are not pairs",
+    "paired_set": "Two folders taken for pairs",
+    "mixed_layouts": "Some splits have pairs, others not",
 }
 
 

@@ -33,19 +33,22 @@ def silent(_stage: str, _share: float) -> None:
     """No progress."""
 
 
-def examine(root: Path, *, a_side: str = "left", progress: Progress = silent) -> Report:
+def examine(
+    root: Path, *, a_side: str = "left", unpaired: bool = False, progress: Progress = silent
+) -> Report:
     """Look at every pair of a folder, alone, against its other half, and against all others.
 
     Args:
         root: a folder in a layout of :mod:`mapgan.datasets`.
         a_side: the half of a side-by-side picture that is A, ``left`` or ``right``.
+        unpaired: two folders are two domains, whatever their names.
         progress: is told how far it is.
 
     Raises:
         mapgan.datasets.DatasetError: no such folder, one that cannot be read, or no picture in it; more
             than :data:`MOST_TILES`, or pictures that are larger than their files make believable.
     """
-    listing = list_entries(root, a_side)
+    listing = list_entries(root, a_side, unpaired=unpaired)
     if len(listing.entries) > MOST_TILES:
         raise DatasetError(
             f"there are {len(listing.entries):,} pictures; at most {MOST_TILES:,} are compared with each "
@@ -54,16 +57,12 @@ def examine(root: Path, *, a_side: str = "left", progress: Progress = silent) ->
     surface = alignment.MeanSurface()
     samples, findings = _read(listing.entries, surface, lambda share: progress("reading", share))
     findings = listing.findings + findings
-    if listing.layout == "unpaired":
-        domains = [[sample for sample in samples if sample.entry.halves == (half,)] for half in "AB"]
-    else:
-        domains = [samples]
     kept: list[Sample] = []
     groups: list[list[str]] = []
-    for domain in domains:
-        good, found = files.size_findings(domain)
+    for pictures in (("A", "B"), ("A",), ("B",)):
+        good, found = files.size_findings([each for each in samples if each.entry.halves == pictures])
         findings += found + _alone(good, {tile for finding in findings for tile in finding.tiles})
-        if listing.layout != "unpaired":
+        if len(pictures) == 2:
             findings += _together(good, surface, progress)
         found, together = _against_others(good, progress)
         findings += found

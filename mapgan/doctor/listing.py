@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mapgan.datasets import DatasetError, Pair, natural
+from mapgan.datasets import DatasetError, Pair, natural, some
 from mapgan.doctor.report import Finding
 from mapgan.imageio import SUFFIXES
 
 SPLITS: Final = ("train", "val", "test")
 UNPAIRED_BELOW: Final = 0.1
-"""Two folders that share a smaller part of their names are two domains, not pairs with losses."""
+"""A/ and B/ that share a smaller part of their names are two domains, not pairs with losses."""
 _UNREAD: Final = frozenset({".bmp", ".gif", ".jp2", ".heic", ".avif", ".jfif", ".ppm"})
 _LISTED: Final = 100  # names of ignored files in one finding
 
@@ -45,32 +45,83 @@ class Listing:
     """``halves`` (both in one picture), ``folders`` (one each) or ``unpaired`` (two domains)."""
 
 
-def list_entries(root: Path, a_side: str = "left") -> Listing:
+def list_entries(root: Path, a_side: str = "left", *, unpaired: bool = False) -> Listing:
     """The pairs of every split of a folder, and what is wrong with the names.
 
+    Args:
+        root: the folder.
+        a_side: the half of a side-by-side picture that is A.
+        unpaired: two folders are two domains, whatever their names.
+
     Raises:
-        DatasetError: no such folder, one that may not be read, or no picture in it.
+        DatasetError: no such folder, one that may not be read, or no picture in it; or one picture holds
+            both halves although they are said to be ``unpaired``.
     """
     if not root.is_dir():
         raise DatasetError(f"no such folder: {root}")
     entries: list[Entry] = []
     findings: list[Finding] = []
-    layouts: list[str] = []
+    layouts: dict[str, str] = {}
     try:
-        for split, folders in _splits(root):
+        splits = _splits(root)
+        sides = {split: _names(folders) for split, folders in splits if len(folders) == 2}
+        for split, folders in splits:
             if len(folders) == 1:
                 found, problems = _side_by_side(folders[0], split, a_side)
-                layouts.append("halves")
+                layouts[split] = "halves"
             else:
-                found, problems, layout = _two_folders(folders[0], folders[1], split)
-                layouts.append(layout)
+                apart = all(sides[split]) and (unpaired or _are_apart(split, dict(splits), sides))
+                found, problems = (_domains if apart else _two_folders)(folders[0], folders[1], split)
+                layouts[split] = "unpaired" if apart else "folders"
             entries += found
             findings += problems
     except OSError as error:
         raise DatasetError(f"cannot read {error.filename}: {error.strerror}") from error
+    if unpaired and "unpaired" not in layouts.values():
+        raise DatasetError(f"{root} has no two folders of pictures that could be examined apart")
     if not entries and not any(finding.severity == "error" for finding in findings):
         raise DatasetError(f"no pictures ({', '.join(sorted(SUFFIXES))}) in {root}")
-    return Listing(entries, findings, layouts[0])
+    return Listing(entries, findings + _mixed(layouts), next(iter(layouts.values())))
+
+
+def _mixed(layouts: dict[str, str]) -> list[Finding]:
+    """A warning where some splits have pairs and others two domains."""
+    by_kind = {
+        kind: [split for split, layout in layouts.items() if (layout == "unpaired") == apart]
+        for kind, apart in (("pairs", False), ("two domains", True))
+    }
+    if not all(by_kind.values()):
+        return []
+    are = " and ".join(f"{kind} in {', '.join(splits)}" for kind, splits in by_kind.items())
+    message = f"there are {are}: they are examined apart, and what they share is not looked for"
+    return [Finding("mixed_layouts", "warning", (), message, {"layouts": layouts})]
+
+
+def _names(folders: list[Path]) -> tuple[set[str], set[str]]:
+    """Names of the pictures of A and of B."""
+    a, b = (
+        {path.stem for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != "."}
+        if folder.is_dir()
+        else set()
+        for folder in folders
+    )
+    return a, b
+
+
+def _are_apart(
+    split: str, folders: dict[str, list[Path]], sides: dict[str, tuple[set[str], set[str]]]
+) -> bool:
+    """Whether the two folders of a split are two domains and no pairs.
+
+    CycleGAN's folders (``trainA/``, ``trainB/``) are, unless the names agree in all of them: a training
+    takes them for pairs only where they do. A/ and B/ are, where hardly a name of the first split is
+    shared.
+    """
+    joined = {name for name in sides if folders[name][0].name != "A"}
+    if split in joined:
+        return any(all(sides[name]) and sides[name][0] != sides[name][1] for name in joined)
+    first, second = next(pair for name, pair in sides.items() if name not in joined)
+    return len(first & second) < UNPAIRED_BELOW * min(len(first), len(second))
 
 
 def _splits(root: Path) -> list[tuple[str, list[Path]]]:
@@ -106,41 +157,57 @@ def _side_by_side(folder: Path, split: str, a_side: str) -> tuple[list[Entry], l
     return entries, findings
 
 
-def _two_folders(a_folder: Path, b_folder: Path, split: str) -> tuple[list[Entry], list[Finding], str]:
-    """Pairs of files of equal names; or, where hardly a name is shared, the pictures of two domains."""
+def _two_folders(a_folder: Path, b_folder: Path, split: str) -> tuple[list[Entry], list[Finding]]:
+    """Pairs of files of equal names."""
     name = _namer(split)
-    findings: list[Finding] = []
+    (a, b), findings = _both(a_folder, b_folder, split)
+    for stem in natural(set(a) ^ set(b)):
+        path = a.get(stem) or b[stem]
+        message = f"{path} has no counterpart in the other folder"
+        findings.append(Finding("unpaired", "error", (name(stem),), message))
+    if a_folder.name != "A" and a and b:
+        message = (
+            f"{a_folder} and {b_folder} share all names and are taken for pairs; if they are two domains "
+            "(CycleGAN), use --unpaired"
+        )
+        findings.append(Finding("paired_set", "notice", (), message))
+    return [
+        Entry(name(stem), split, Pair(stem, a[stem], b[stem])) for stem in natural(set(a) & set(b))
+    ], findings
+
+
+def _domains(a_folder: Path, b_folder: Path, split: str) -> tuple[list[Entry], list[Finding]]:
+    """The pictures of two domains."""
+    sides, findings = _both(a_folder, b_folder, split)
+    entries = [
+        Entry(_namer(split, half)(stem), split, Pair(stem, paths[stem]), (half,))
+        for half, paths in zip("AB", sides, strict=True)
+        for stem in natural(paths)
+    ]
+    shared = set(sides[0]) & set(sides[1])
+    message = (
+        f"{a_folder} and {b_folder} share {len(shared)} names and are taken for two domains (CycleGAN); "
+        "whether pictures lie upon each other is not judged"
+    )
+    alone = set(sides[0]) ^ set(sides[1])
+    if alone and len(shared) > len(alone):
+        message += f". If they are pairs, these have no counterpart: {some(alone)}"
+    return entries, [*findings, Finding("unpaired_set", "notice", (), message)]
+
+
+def _both(a_folder: Path, b_folder: Path, split: str) -> tuple[list[dict[str, Path]], list[Finding]]:
+    """The pictures of two folders by name; one that is not there is an error."""
     listed: list[dict[str, Path]] = []
+    findings: list[Finding] = []
     for folder in (a_folder, b_folder):
         if folder.is_dir():
-            found, problems = _by_stem(folder, name)
+            found, problems = _by_stem(folder, _namer(split))
         else:
             found = {}
             problems = [Finding("unpaired", "error", (), f"{folder} is not there, but its other half is")]
         listed.append(found)
         findings += problems
-    a, b = listed
-    shared = set(a) & set(b)
-    if a and b and len(shared) < UNPAIRED_BELOW * min(len(a), len(b)):
-        entries = [
-            Entry(_namer(split, half)(stem), split, Pair(stem, paths[stem]), (half,))
-            for half, paths in (("A", a), ("B", b))
-            for stem in natural(paths)
-        ]
-        message = (
-            f"{a_folder} and {b_folder} share {len(shared)} names and are taken for two domains "
-            "(CycleGAN); whether pictures lie upon each other is not judged"
-        )
-        return entries, [*findings, Finding("unpaired_set", "notice", (), message)], "unpaired"
-    for stem in natural(set(a) ^ set(b)):
-        path = a.get(stem) or b[stem]
-        message = f"{path} has no counterpart in the other folder"
-        findings.append(Finding("unpaired", "error", (name(stem),), message))
-    return (
-        [Entry(name(stem), split, Pair(stem, a[stem], b[stem])) for stem in natural(shared)],
-        findings,
-        "folders",
-    )
+    return listed, findings
 
 
 def _by_stem(folder: Path, name: Callable[[str], str]) -> tuple[dict[str, Path], list[Finding]]:
