@@ -43,7 +43,7 @@ export class CurveData {
       const known = this.whole;
       const more = known?.steps.length ? await this.ask({ points: POINTS, after: this.last }) : null;
       if (more && fits(known, more) && known.steps.length < TOO_MANY) {
-        if (!more.steps.length && known.resumes.length === more.resumes.length) return;
+        if (!more.steps.length) return;
         append(known, more);
         this.changed(false);
         return;
@@ -89,14 +89,17 @@ export class CurveData {
   }
 }
 
-/* Nothing was forgotten in between: no other attempt, no curve that was not there. */
+/*
+ * Nothing was forgotten in between: no other attempt, none that has only now gone on from its checkpoint (it claims the
+ * run before that), no curve that was not there.
+ */
 function fits(known, more) {
-  return known.attempt === more.attempt && known.columns.join() === more.columns.join();
+  const same = known.attempt === more.attempt && known.began === more.began;
+  return same && known.columns.join() === more.columns.join();
 }
 
 function append(known, more) {
   known.steps.push(...more.steps);
   known.values.forEach((column, index) => column.push(...more.values[index]));
   known.step = more.step;
-  known.resumes = more.resumes;
 }

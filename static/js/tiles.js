@@ -18,15 +18,19 @@ export function startTiles(section) {
 
   /* What the page says has been drawn by now. */
   function grow() {
-    const drawn = JSON.parse(document.getElementById("run-live")?.dataset.drawn ?? "[]");
+    const live = document.getElementById("run-live")?.dataset ?? {};
+    const drawn = JSON.parse(live.drawn ?? "[]");
     if (!drawn.length || drawn.join() === steps.join()) return;
     const shown = steps[Number(slider.value)];
     steps = drawn;
     slider.max = steps.length - 1;
     section.querySelector("[data-before]").hidden = true;
     section.querySelector("[data-after]").hidden = false;
-    for (const image of section.querySelectorAll("[data-fixed]")) {
-      if (!image.hasAttribute("src")) image.src = `${section.dataset.address}${image.dataset.fixed}/`;
+    const there = (live.fixed ?? "").split(" "); // pictures that are no pairs have no targets
+    for (const figure of section.querySelectorAll("[data-fixed][hidden]")) {
+      if (!there.includes(figure.dataset.fixed)) continue;
+      figure.querySelector("img").src = `${section.dataset.address}${figure.dataset.fixed}/`;
+      figure.hidden = false;
     }
     const kept = steps.indexOf(shown); // retention may have let it go
     show(follow.checked || kept < 0 ? steps.length - 1 : kept);

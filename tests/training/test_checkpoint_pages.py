@@ -162,6 +162,19 @@ def test_side_by_side_across_runs_of_other_data(
     )
 
 
+def test_runs_on_pictures_without_pairs_are_compared_without_targets(
+    clients: Clients, carol: User, run: TrainingRun
+) -> None:
+    other = a_run(carol, run.dataset_version)
+    a_checkpoint(other, 100, {"map2sat": GOOD})
+    address = f"/training/runs/compare/?run={run.pk}&run={other.pk}"
+    for names, figures in ((("input",), 3), (("input", "target"), 4)):
+        TrainingRun.objects.update(files={f"{name}-map2sat": "key" for name in names})
+        page = clients["carol"].get(address)
+        assert page.content.decode().split('id="compared-samples"')[1].count("<figure>") == figures
+        assert ("Wanted" in text_of(page)) == ("target" in names)
+
+
 def test_evaluations_are_asked_for_and_shown(clients: Clients, run: TrainingRun) -> None:
     act = f"{run.get_absolute_url()}checkpoints/act/"
     page = clients["carol"].post(act, {"action": "evaluate-all", "tiles": "50"}, follow=True)

@@ -20,21 +20,24 @@ MOST_POINTS = 6_000
 @gzip_page  # nothing in it is secret, and nothing a stranger sends is repeated in it
 @require_safe
 def curve_data(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
-    """``{"columns": [...], "steps": [...], "values": [[...], ...], "step", "attempt", "resumes"}``.
+    """``{"columns": [...], "steps": [...], "values": [[...], ...], "step", "attempt", "began", "resumes"}``.
 
     ``from`` and ``to`` narrow the steps, so that a zoom gets its own points; ``after`` leaves out what is
-    known already; ``points`` is how many at most. ``attempt`` changes when a run was interrupted: steps after
-    the newest of ``resumes`` may then have been forgotten, and what is known must be asked for again.
+    known already; ``points`` is how many at most. When ``attempt`` or ``began`` (how often it has gone on or
+    begun) changes, steps after the newest of ``resumes`` may have been forgotten, and what is known must be
+    asked for again: an attempt claims the run some time before it knows from where it goes on.
     """
     run = run_of(request, run_id)
     first, last, after = (_number(request, name) for name in ("from", "to", "after"))
     first = max(first or 0, after + 1 if after is not None else 0)
     points = min(max(_number(request, "points") or POINTS, 50), MOST_POINTS)
-    resumed = run.notes.filter(kind="resumed").order_by("id").values_list("step", "attempt")
+    notes = run.notes.filter(kind__in=["started", "resumed"]).order_by("id")
+    began = list(notes.values_list("kind", "step", "attempt"))
     data = {
         **curve_points(run, first=first, last=last, points=points),
         "attempt": run.attempt,
-        "resumes": [{"step": step, "attempt": attempt} for step, attempt in resumed],
+        "began": len(began),
+        "resumes": [{"step": step, "attempt": attempt} for kind, step, attempt in began if kind == "resumed"],
     }
     response = JsonResponse(data)
     patch_cache_control(response, private=True, no_store=True)

@@ -125,6 +125,7 @@ def _context(run: TrainingRun) -> dict[str, Any]:
         "checkpoints": checkpoints,
         "directions": _directions(run),
         "steps_drawn": json.dumps(drawn),
+        "fixed": [name for name in run.files if name.startswith(("input-", "target-"))],
         "last_drawn": drawn[-1] if drawn else None,
         "usage": Usage(run.usage),
         "has_events": bool(event_files(run)),
