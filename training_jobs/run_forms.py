@@ -31,6 +31,7 @@ GROUPS = {
 }
 DIRECTIONS = {"map2sat": "Map to satellite", "sat2map": "Satellite to map"}
 MODEL_WORDS = {"pix2pix": "Pix2Pix, from pairs", "cyclegan": "CycleGAN, without pairs"}
+LARGEST = 2**63 - 1  # of whole numbers, as the library has it
 PRESET_WORDS = {
     "draft": "to see where it goes, on a CPU",
     "seed": "as the first MapGAN trained",
@@ -117,6 +118,12 @@ class RunForm(forms.Form):
                 continue
             self.fields[field.name] = _form_field(field.name, str(field.type), setting, values[field.name])
             self.groups.setdefault(setting.group, []).append(field.name)
+        if "validation_share" in self.fields:
+            self.fields[
+                "validation_share"
+            ].help_text += (
+                " It has no effect where the dataset says itself what is held out: by val/, test/ or a split."
+            )
         if cloned_from is not None:
             kept = cloned_from.dataset_version_id
             self.initial = {"name": f"{cloned_from.name} again", "dataset_version": kept}
@@ -205,7 +212,7 @@ def _form_field(name: str, kind: str, setting: Setting, value: Any) -> forms.Fie
     if kind == "int":
         return forms.IntegerField(
             min_value=None if low is None else int(low),
-            max_value=None if high is None else int(high),
+            max_value=LARGEST if high is None else int(high),
             **common,
         )
     widget = forms.NumberInput(attrs={"step": "any"})

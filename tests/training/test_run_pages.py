@@ -16,7 +16,7 @@ from mapgan.config import TrainConfig
 from mapgan.presets import PRESETS, preset
 from tests.pages.helpers import text_of
 from tests.training.conftest import Clients, brought
-from training_jobs.models import DatasetVersion, TrainingRun, Wish
+from training_jobs.models import DatasetVersion, Sweep, TrainingRun, Wish
 from training_jobs.services import recording
 from training_jobs.services.runs import RunRefused, run_pause, run_resume, run_start
 
@@ -68,6 +68,44 @@ def test_every_preset_launches_unchanged(
     run = TrainingRun.objects.get()
     assert answer["Location"] == f"/training/runs/{run.pk}/"
     assert TrainConfig.from_dict(run.config) == preset(name, model=model)
+
+
+def test_pix2pix_is_refused_on_pictures_that_are_no_pairs(
+    clients: Clients, carol: User, pictures: DatasetVersion
+) -> None:
+    DatasetVersion.objects.update(summary={"pairs": {"train": 12}, "paired": False})
+    client, words = clients["carol"], "learns from pairs"
+    assert "model=cyclegan" in client.get(pictures.get_absolute_url()).content.decode()
+    for model, status in (("pix2pix", 422), ("cyclegan", 302)):
+        form = client.get("/training/runs/new/", {"preset": "draft", "model": model}).context["form"]
+        answer = client.post("/training/runs/new/", sent(form, name="X", dataset_version=str(pictures.pk)))
+        assert answer.status_code == status
+        assert (words in text_of(answer)) == (model == "pix2pix")
+        form = client.get("/training/sweeps/new/", {"preset": "draft", "model": model}).context["form"]
+        space = {"axis_1_name": "learning_rate", "axis_1_values": "1e-4, 2e-4"}
+        fields = sent(form, name="X", dataset_version=str(pictures.pk), **space)
+        assert client.post("/training/sweeps/new/", fields).status_code == status
+        values = {"name": "X", "dataset_version": str(pictures.pk), "model": model}
+        answer = client.post("/api/v1/training-runs/", values, "application/json")
+        assert answer.status_code == (400 if model == "pix2pix" else 201)
+        assert (words in answer.content.decode()) == (model == "pix2pix")
+    assert {run.config["model"] for run in TrainingRun.objects.all()} == {"cyclegan"}
+    assert [sweep.config["model"] for sweep in Sweep.objects.all()] == ["cyclegan"]
+
+
+@pytest.mark.parametrize("digits", [19, 20, 400, 5_000])
+def test_a_number_of_any_length_is_refused_in_words(
+    clients: Clients, pictures: DatasetVersion, digits: int
+) -> None:
+    form = (
+        clients["carol"].get("/training/runs/new/", {"preset": "draft", "model": "pix2pix"}).context["form"]
+    )
+    for name in ("steps", "seed", "decay_steps", "learning_rate"):
+        fields = sent(form, name="X", dataset_version=str(pictures.pk), **{name: "9" * digits})
+        for address in ("/training/runs/new/", "/training/runs/costs/"):
+            answer = clients["carol"].post(address, fields)
+            assert answer.status_code == (422 if address.endswith("new/") else 200), (name, address)
+    assert not TrainingRun.objects.exists()
 
 
 def test_which_half_is_a_comes_with_the_dataset(carol: User, pictures: DatasetVersion) -> None:

@@ -148,6 +148,11 @@ class DatasetVersion(Job):
         return bool(split) or bool(pairs.get("val") or pairs.get("test"))
 
     @property
+    def is_paired(self) -> bool:
+        """Its pictures are pairs, not two domains; as long as nobody has looked, they are taken for pairs."""
+        return bool(self.summary.get("paired", True))
+
+    @property
     def has_source(self) -> bool:
         """There still is something to examine: an upload that was refused is gone."""
         return self.source != DatasetSource.UPLOAD or self.upload_id is not None

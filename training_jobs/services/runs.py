@@ -38,9 +38,9 @@ def run_start(
     """Queue a training; ``by`` is None when whoever began its sweep has no account any more.
 
     Raises:
-        RunRefused: the dataset has not been examined well, or has no pictures to train on.
+        RunRefused: the dataset has not been examined well, or has no pictures that this model learns from.
     """
-    check_dataset(dataset_version)
+    check_dataset(dataset_version, config)
     # Which half is A was said when the pictures were brought.
     config = TrainConfig.from_dict({**config.to_dict(), "a_side": str(dataset_version.a_side)})
     with transaction.atomic():
@@ -56,16 +56,22 @@ def run_start(
     return run
 
 
-def check_dataset(version: DatasetVersion) -> None:
-    """Whether it can be trained on.
+def check_dataset(version: DatasetVersion, config: TrainConfig) -> None:
+    """Whether a run with this configuration can be trained on it.
 
     Raises:
-        RunRefused: it has not been examined well, or has no pictures.
+        RunRefused: it has not been examined well, has no pictures, or no pairs for a model that needs them.
     """
     if version.state != JobState.SUCCEEDED:
         raise RunRefused("This dataset is not ready to be trained on.", field="dataset_version")
     if not version.pairs:
         raise RunRefused("This dataset has no usable pictures.", field="dataset_version")
+    if config.model == "pix2pix" and not version.is_paired:
+        message = (
+            "The pictures of this dataset are no pairs, and Pix2Pix learns from pairs. "
+            "Choose another dataset, or train a CycleGAN on it."
+        )
+        raise RunRefused(message, field="dataset_version")
 
 
 def run_pause(*, run: TrainingRun, by: User) -> bool:

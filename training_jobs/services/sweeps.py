@@ -62,7 +62,7 @@ def sweep_start(
     Raises:
         RunRefused: the dataset cannot be trained on, or the plan makes no sense.
     """
-    check_dataset(dataset_version)
+    check_dataset(dataset_version, config)
     axes = plan_check(config=config, plan=plan, dataset_version=dataset_version)
     config = TrainConfig.from_dict({**config.to_dict(), "a_side": str(dataset_version.a_side)})
     with transaction.atomic():

@@ -111,7 +111,7 @@ def _some(messages: list[str]) -> str:
 
 def _summary(report: dict[str, Any]) -> dict[str, Any]:
     """What lists show of a version."""
-    summary = {"pairs": report["pairs"], "findings": report["summary"]}
+    summary = {"pairs": report["pairs"], "findings": report["summary"], "paired": report["paired"]}
     return summary | ({"split": report["split"]} if "split" in report else {})
 
 
