@@ -12,12 +12,14 @@ from tests.mapgan.engine_runs import ROOT
 
 SETTINGS = """
 import os
+import re
 from mapgan import engine
 jax = engine.select()
 jax.prepare(deterministic=True, threads=1)
 flags = os.environ["XLA_FLAGS"].split()
 assert flags == ["--xla_backend_optimization_level=0", "--xla_gpu_deterministic_ops=true"]
 assert jax.threads() == 1
+assert re.fullmatch(r"jax [0-9.]+, jaxlib [0-9.]+", jax.version())
 import keras
 keras.Variable(0.0)  # JAX starts, and knows the flags
 jax.prepare(deterministic=True, threads=1)
