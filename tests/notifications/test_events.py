@@ -15,7 +15,16 @@ from jobs import lifecycle
 from jobs.services import job_reconcile
 from notifications.models import Delivery, Endpoint, Event
 from notifications.services import events_collect, events_sweep, preference_save
-from training_jobs.models import RunNote, Sweep, TrainingRun, Trial
+from training_jobs.models import (
+    Checkpoint,
+    DatasetVersion,
+    Publication,
+    RunNote,
+    Sweep,
+    SweepNote,
+    TrainingRun,
+    Trial,
+)
 
 pytestmark = pytest.mark.database
 Runs = Callable[..., TrainingRun]
@@ -165,6 +174,40 @@ def test_runs_of_a_sweep_are_quiet_and_the_sweep_is_not(
     assert {row.kind for row in Event.objects.all()} == {"training_run.finished", "sweep.finished"}
     assert Delivery.objects.filter(endpoint=endpoint).count() == 2
     assert [row.event.kind for row in Delivery.objects.filter(endpoint=None)] == ["sweep.finished"]
+
+
+def test_what_stopped_or_failed_around_runs_is_told(ended_run: Runs, endpoint: Endpoint, carol: User) -> None:
+    run, now = ended_run(finished_at=timezone.now() - timedelta(days=30)), timezone.now()
+    sweep = Sweep.objects.create(
+        name="Widths", dataset_version=run.dataset_version, config=run.config, space=[], method="grid",
+        size=1, created_by=carol, state="paused", problem="All 3 runs failed.",
+    )  # fmt: skip
+    note = SweepNote.objects.create(sweep=sweep, kind="stopped", message="All 3 runs failed.")
+    failed = {"state": "failed", "finished_at": now, "attempt": 1, "created_by": carol}
+    checkpoint = Checkpoint.objects.create(run=run, step=7, attempt=1, size_bytes=1, weights_sha256="0")
+    publication = Publication.objects.create(
+        checkpoint=checkpoint, direction="map2sat", name="town", title="Town", error_code="parity",
+        error_message="It is not its network.", **failed,
+    )  # fmt: skip
+    version = run.dataset_version
+    DatasetVersion.objects.filter(pk=version.pk).update(**failed, error_message="It holds no pictures.")
+    assert events_collect() == 3
+    assert events_collect() == 0
+    told = {row.kind: row for row in Event.objects.all()}
+    assert {kind: (row.title, row.reason) for kind, row in told.items()} == {
+        "sweep.stopped": ("Widths", "All 3 runs failed."),
+        "publication.failed": ("Town", "It is not its network."),
+        "dataset.failed": (str(version), "It holds no pictures."),
+    }
+    assert told["publication.failed"].data["step"] == 7
+    assert told["dataset.failed"].data["url"].endswith(version.get_absolute_url())
+    assert Delivery.objects.filter(endpoint=endpoint).count() == 3
+    assert mailed() == ["carol"] * 3
+    SweepNote.objects.create(
+        sweep=sweep, kind="stopped", message=note.message
+    )  # it went on, and stopped again
+    Publication.objects.filter(pk=publication.pk).update(attempt=2)  # tried again
+    assert events_collect() == 2
 
 
 def test_endpoints_hear_what_they_chose(ended_run: Runs, endpoint: Endpoint) -> None:
