@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
 from urllib.parse import urlsplit
 
 import pytest
@@ -45,9 +44,10 @@ def test_pictures_come_from_where_the_policy_allows(style: str, bucket: str) -> 
         ("", "https://files.example.org"),
         ("https://s3.eu-central-1.amazonaws.com", ""),
     ]
-    for (inside, outside), region in product(endpoints, ("us-east-1", "eu-central-1", "cn-north-1")):
-        s3 = options(bucket, style, inside=inside, outside=outside, region=region)
-        assert link_of(s3) == s3_origin(s3), s3
+    for inside, outside in endpoints:
+        for region in ("us-east-1", "eu-central-1", "cn-north-1") if not inside else ("eu-central-1",):
+            s3 = options(bucket, style, inside=inside, outside=outside, region=region)
+            assert link_of(s3) == s3_origin(s3), s3
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-central-1"])
