@@ -12,7 +12,7 @@ import hashlib
 import io
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -252,14 +252,41 @@ def sha256_of(path: Path) -> str:
 # --- Looking, and letting go -----------------------------------------------------------------------------
 
 
-def remove(keys: Iterable[str]) -> None:
-    """Delete objects; what cannot be deleted now is logged and left to the hourly sweep."""
-    for key in keys:
+def remove(keys: Iterable[str]) -> list[str]:
+    """Delete objects, on S3 many at once; returns those that could not be deleted now, which are logged.
+
+    The hourly sweep finds them where nobody else remembers them.
+    """
+    wanted = list(dict.fromkeys(keys))
+    storage = backend()
+    if isinstance(storage, PrivateS3Storage) and len(wanted) > 1:
+        try:
+            with translated_errors():
+                left = storage.delete_many(wanted)
+        except StorageUnavailable as error:
+            logger.warning("%d objects could not be deleted: %r", len(wanted), error.__cause__ or error)
+            return wanted
+        except StorageError as error:  # a server that does not know the request, or wants it signed otherwise
+            logger.info("This S3 server deletes objects one by one only: %r", error.__cause__ or error)
+        else:
+            for key, code in left.items():
+                logger.warning("Object %s could not be deleted: %s", key, code)
+            return list(left)
+    return _remove_each(wanted)
+
+
+def _remove_each(keys: Sequence[str]) -> list[str]:
+    left = []
+    for number, key in enumerate(keys):
         try:
             with translated_errors():
                 default_storage.delete(key)
         except StorageError as error:
             logger.warning("Object %s could not be deleted: %r", key, error.__cause__ or error)
+            left.append(key)
+            if isinstance(error, StorageUnavailable) and not is_local():  # nor would it take the others
+                return [*left, *keys[number + 1 :]]
+    return left
 
 
 def walk(folder: str, *, storage: Storage | None = None) -> Iterator[str]:
