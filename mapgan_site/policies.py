@@ -211,6 +211,11 @@ def celery(*, reconcile_seconds: float) -> dict[str, Any]:
                 "schedule": 86400.0,
                 "options": {"queue": "maintenance", "expires": 86400},
             },
+            "remove-leftovers": {
+                "task": "translator.remove_leftovers",
+                "schedule": 60.0,
+                "options": {"queue": "maintenance", "expires": 60},
+            },
             "sweep-orphans": {
                 "task": "translator.sweep_orphans",
                 "schedule": 3600.0,

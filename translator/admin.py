@@ -11,7 +11,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from translator.models import Generator, Translation
+from translator.models import Generator, Leftover, Translation
 from translator.services import generator_publish, generator_retire, translation_cancel, translation_delete
 
 
@@ -87,3 +87,24 @@ class TranslationAdmin(admin.ModelAdmin[Translation]):
         """With their files."""
         for translation in queryset:
             translation_delete(translation=translation)
+
+
+@admin.register(Leftover)
+class LeftoverAdmin(admin.ModelAdmin[Leftover]):
+    """Stored objects that are still to be deleted; many that stay say that the storage deletes nothing."""
+
+    list_display = ["key", "since"]
+    search_fields = ["key"]
+    date_hierarchy = "since"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Services do it with the row that goes."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Leftover | None = None) -> bool:
+        """Another key could be an object in use."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Leftover | None = None) -> bool:
+        """The object would stay for ever."""
+        return False

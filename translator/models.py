@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from jobs.models import Job, JobState
 
@@ -178,3 +179,17 @@ class Translation(Job):
         """Every stored object this row refers to."""
         keys = [self.original, self.original_thumbnail, self.result, self.result_thumbnail]
         return [key for key in keys if key]
+
+
+class Leftover(models.Model):
+    """A stored object whose row is gone, until it is deleted, too: see `translator.services.leftovers`."""
+
+    id = models.BigAutoField(primary_key=True)
+    key = models.CharField(max_length=255)
+    since = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.key

@@ -13,7 +13,7 @@ from django.db import connections
 from jobs.runner import run_job
 from translator import worker
 from translator.models import Generator, Translation
-from translator.services import orphans_sweep
+from translator.services import leftovers_remove, orphans_sweep
 
 
 @shared_task(name=Translation.TASK_NAME, ignore_result=True)
@@ -34,6 +34,12 @@ def draw_sample(generator_id: str) -> None:
 def sweep_orphans() -> None:
     """Remove stored objects that no row refers to; beat sends it every hour."""
     orphans_sweep()
+
+
+@shared_task(name="translator.remove_leftovers", ignore_result=True)
+def remove_leftovers() -> None:
+    """Delete the objects of rows that are gone; beat sends it every minute."""
+    leftovers_remove()
 
 
 _preloaded_in: set[int] = set()  # process ids: a forked child must load its own

@@ -11,6 +11,7 @@ from storage import s3
 from storage.objects import backend, remove, save, walk
 from storage.s3 import PrivateS3Storage
 from tests.support.outage import Proxy
+from translator.services import leftovers_remove, objects_release
 
 
 def requests_of(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -68,4 +69,15 @@ def test_a_server_that_is_away_is_asked_once(
     assert len(made) == 1
     assert "5 objects could not be deleted" in caplog.text
     assert remove(keys) == []
+    assert list(walk("runs")) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_storage_that_is_away_did_not_delete_goes_later(proxy: Proxy) -> None:
+    keys = stored(3)
+    with proxy.away():
+        objects_release(keys=keys)
+        assert leftovers_remove() == 0
+    assert list(walk("runs")) == sorted(keys)
+    assert leftovers_remove() == 3
     assert list(walk("runs")) == []

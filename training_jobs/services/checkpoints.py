@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from django.db import transaction
 
@@ -15,7 +14,7 @@ from training_jobs.models import Checkpoint, Publication, TrainingRun
 from training_jobs.retention import spare
 from training_jobs.services.audit import note_run
 from training_jobs.services.runs import RunRefused
-from translator.storage import remove
+from translator.services import objects_release
 
 NAMED = 8  # steps that a line of the story names
 
@@ -145,7 +144,7 @@ def _drop(checkpoints: Sequence[Checkpoint]) -> Freed:
     keys = [key for each in checkpoints for key in each.storage_keys]
     freed = Freed([each.step for each in checkpoints], sum(each.size_bytes for each in checkpoints))
     Checkpoint.objects.filter(pk__in=[each.pk for each in checkpoints]).delete()
-    transaction.on_commit(partial(remove, keys))
+    objects_release(keys=keys)
     return freed
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from django.db import IntegrityError, transaction
@@ -17,7 +16,7 @@ from training_jobs.models import Dataset, DatasetSource, DatasetVersion, Side, S
 from training_jobs.selectors import upload_is_taken, versions_users
 from training_jobs.services.audit import log_changed, log_deleted, log_made, size_in_words
 from training_jobs.services.sources import DatasetRefused, allowed_folder, allowed_s3
-from translator.storage import remove
+from translator.services import objects_release
 
 SHOWN_USERS: Final = 5
 LARGEST_SEED: Final = 2**31 - 1
@@ -153,7 +152,7 @@ def _delete(what: str, versions: list[DatasetVersion], row: Dataset | DatasetVer
         row.delete()
     except ProtectedError as error:  # a run that was started in this moment
         raise DatasetInUse(what, sorted(error.protected_objects, key=str)) from error
-    transaction.on_commit(partial(remove, keys))
+    objects_release(keys=keys)
 
 
 def _named(users: Sequence[Model]) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from jobs.models import ACTIVE_STATES, default_max_attempts
 from training_jobs import curves
 from training_jobs.models import Checkpoint, CurveChunk, Publication, RunNote, TrainingRun, Trial
 from training_jobs.retention import spare
-from translator.storage import remove
+from translator.services import objects_release
 
 NOTE_LIMIT = 2_000  # characters of one line of a run's story
 
@@ -155,7 +154,7 @@ def checkpoint_drawn(
     with _owned(run, attempt):
         for old in run.checkpoints.filter(step=step):
             replaced = [*old.sheets.values(), *old.thumbnails.values()]
-            transaction.on_commit(partial(remove, replaced))
+            objects_release(keys=replaced)
         rows = run.checkpoints.filter(step=step)
         return bool(rows.update(sheets=dict(sheets), thumbnails=dict(thumbnails)))
 
@@ -173,4 +172,4 @@ def _let_go(run: TrainingRun) -> None:
 def _drop(checkpoint: Checkpoint) -> None:
     keys = checkpoint.storage_keys
     checkpoint.delete()
-    transaction.on_commit(partial(remove, keys))
+    objects_release(keys=keys)

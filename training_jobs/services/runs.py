@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from django.db import transaction
 
 from accounts.models import User
@@ -12,7 +10,7 @@ from jobs.services import job_cancel, job_enqueue, job_hold, job_release, job_re
 from mapgan.config import ConfigError, TrainConfig
 from training_jobs.models import DatasetVersion, TrainingRun, Trial, Wish
 from training_jobs.services.audit import log_deleted, note_run, size_in_words
-from translator.storage import remove
+from translator.services import objects_release
 
 
 class RunRefused(Exception):  # noqa: N818 - it names an outcome
@@ -168,4 +166,4 @@ def run_delete(*, run: TrainingRun, by: User) -> None:
         keys = row.storage_keys + [key for each in checkpoints for key in each.storage_keys]
         keys += [key for key in row.timelapses.values_list("file", flat=True) if key]
         row.delete()
-        transaction.on_commit(partial(remove, keys))
+        objects_release(keys=keys)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from django.db import transaction
 
 from accounts.models import User
@@ -12,7 +10,7 @@ from training_jobs.models import TimeLapse, TrainingRun
 from training_jobs.services.audit import note_run
 from training_jobs.services.runs import RunRefused
 from translator.models import Direction
-from translator.storage import remove
+from translator.services import objects_release
 
 FRAMES_LEAST = 2
 
@@ -33,7 +31,7 @@ def timelapse_request(*, run: TrainingRun, by: User, direction: str) -> TimeLaps
             return old
         if old is not None:
             old.delete()
-            transaction.on_commit(partial(remove, [old.file] if old.file else []))
+            objects_release(keys=[old.file] if old.file else [])
         row = TimeLapse.objects.create(run=run, direction=direction, created_by=by)
         _note(row, by, "Asked for")
         job_enqueue(job=row)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import partial
 from typing import Final
 
 from django.conf import settings
@@ -15,8 +14,9 @@ from accounts.models import User
 from training_jobs.models import DatasetVersion, Upload, UploadChunk
 from training_jobs.objects import chunk_key
 from training_jobs.selectors import upload_is_awaited, uploads_in_use
+from translator.services import objects_release
 from translator.services.uploads import display_name
-from translator.storage import Stash, remove
+from translator.storage import Stash
 
 SUFFIXES: Final = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 CHUNK_LIMIT: Final = 16 * 2**20  # bytes of one chunk: it is held in memory
@@ -134,7 +134,7 @@ def upload_discard(*, upload: Upload) -> bool:
             return False
         keys = list(row.chunks.values_list("key", flat=True))
         row.delete()
-        transaction.on_commit(partial(remove, keys))
+        objects_release(keys=keys)
     return True
 
 

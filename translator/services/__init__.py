@@ -10,6 +10,7 @@ from translator.services.generators import (
     generator_set_sample_output,
     generator_set_state,
 )
+from translator.services.leftovers import leftovers_remove, objects_release
 from translator.services.orphans import objects_folders, objects_referenced, orphans_sweep, orphans_watch
 from translator.services.translations import (
     translation_cancel,
@@ -35,8 +36,10 @@ __all__ = [
     "generator_retire",
     "generator_set_sample_output",
     "generator_set_state",
+    "leftovers_remove",
     "objects_folders",
     "objects_referenced",
+    "objects_release",
     "orphans_sweep",
     "orphans_watch",
     "translation_cancel",

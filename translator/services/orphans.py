@@ -15,6 +15,7 @@ from storage.errors import ObjectMissing
 from storage.objects import abort_stale_uploads, modified_at, remove, row_id, walk
 from storage.s3 import INCOMING
 from translator.models import Generator, Translation
+from translator.services.leftovers import leftovers_remove
 from translator.storage import GENERATORS, TRANSLATIONS
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ def orphans_sweep(*, older_than: timedelta = HOUR, force: bool = False) -> int:
     Raises:
         StorageError: the storage cannot be listed.
     """
+    leftovers_remove()
     limit = timezone.now() - older_than
     swept = 0
     for folder, model, columns in REFERENCES:
