@@ -37,6 +37,7 @@ J = TypeVar("J", bound=Job)
 
 BACKOFF_FIRST, BACKOFF_CAP = 2.0, 120.0  # seconds
 
+STOPPING = "The worker is stopping"  # a stage
 INTERNAL = "Something went wrong on our side. You can try again; if it keeps failing, tell the operator."
 OUTAGES_LIMIT = 400  # attempts; with the longest pause between them, half a day
 AWAY = WorthAnotherTry(
@@ -160,7 +161,9 @@ class Heartbeat(threading.Thread):
             connections.close_all()
 
     def _tick(self) -> None:
-        shown = (self._attempt.progress, self._attempt.stage)
+        # Said at once: who is killed before it is through did not vanish through any fault of the job.
+        stage = STOPPING if _stopping.is_set() else self._attempt.stage
+        shown = (self._attempt.progress, stage)
         due = monotonic() - self._last_beat >= settings.JOB_HEARTBEAT_SECONDS
         if due or shown != self._written:
             began = monotonic()

@@ -9,12 +9,13 @@ import pytest
 from django.db import OperationalError
 
 from jobs import lifecycle, runner
-from jobs.errors import JobFailed, JobHeld, LeaseLost, WorthAnotherTry
+from jobs.errors import JobFailed, JobHeld, LeaseLost, WorkerStopping, WorthAnotherTry
 from jobs.models import JobState
 from jobs.runner import Attempt, Done, run_job
 from jobs.selectors import queue_position
 from jobs.services import job_cancel, job_hold, job_reconcile, job_release
 from tests.jobs.conftest import Chore
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.database
 
@@ -179,6 +180,18 @@ def test_a_stopping_worker_gives_the_job_back_uncounted(chore: Chore) -> None:
     assert (chore.state, chore.attempt, chore.max_attempts) == (JobState.QUEUED, 1, 6)
     run(chore, lambda job, attempt: Done({"result": "never"}))
     assert chore.state == JobState.QUEUED  # it claims no other
+
+
+@pytest.mark.usefixtures("stopping_worker", "fast_jobs")
+def test_a_worker_that_is_killed_while_it_stops_has_said_so(chore: Chore) -> None:
+    def work(job: Chore, attempt: Attempt) -> Done:
+        attempt.report(0.1, "Training")
+        runner.stop_running_jobs()
+        said = Chore.objects.filter(pk=job.pk, stage=runner.STOPPING)
+        wait_until(said.exists, seconds=10, what="the stage")
+        raise WorkerStopping
+
+    assert run(chore, work).state == JobState.QUEUED
 
 
 def test_an_exit_in_the_middle_gives_the_job_back(chore: Chore) -> None:

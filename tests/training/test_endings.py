@@ -15,6 +15,7 @@ from accounts.models import User
 from jobs import lifecycle
 from jobs.lifecycle import from_now
 from jobs.models import JobState
+from jobs.runner import STOPPING
 from jobs.services import job_reconcile
 from tests.training.stored import a_checkpoint
 from tests.training.test_runs import child_of_this_process, when
@@ -210,6 +211,8 @@ def test_a_worker_that_vanishes_twice_at_one_step_takes_no_third_along(
     claimed(run)
     vanish(run, stage="Starting", step=0)
     assert (run.state, run.failed_step) == (JobState.QUEUED, 0)
+    claimed(run)
+    vanish(run, stage=STOPPING, step=0)
     claimed(run)
     vanish(run, stage="Fetching the dataset", step=0)  # a machine that is taken away says nothing of the run
     claimed(run)
