@@ -10,7 +10,7 @@ from django.db.models import Model
 
 from training_jobs.drawing import AlignmentPlot, HalfColours, alignment_plot, colours_of
 from training_jobs.models import DatasetVersion, Publication
-from training_jobs.selectors import versions_users
+from training_jobs.selectors import Users, versions_users
 
 SEVERITIES: Final = ("error", "warning", "notice")
 SHOWN_TILES: Final = 12  # findings of one kind; the whole list is in the report itself
@@ -106,14 +106,30 @@ class Use:
     url: str
 
 
-def uses_of(versions: Iterable[DatasetVersion]) -> list[Use]:
+@dataclass(frozen=True)
+class Uses:
+    """What needs some versions, for a page.
+
+    Attributes:
+        more: how many are not shown.
+    """
+
+    shown: list[Use]
+    more: int
+
+    def __bool__(self) -> bool:
+        return bool(self.shown)
+
+
+def uses_of(versions: Iterable[DatasetVersion]) -> Uses:
     """What needs these versions, with links."""
     return as_uses(versions_users(versions))
 
 
-def as_uses(rows: Iterable[Model]) -> list[Use]:
-    """Rows that need something, with links."""
-    return [Use(str(row._meta.verbose_name), str(row), _page(row)) for row in rows]
+def as_uses(users: Users) -> Uses:
+    """The same of what a selector found."""
+    shown = [Use(str(row._meta.verbose_name), str(row), _page(row)) for row in users.rows]
+    return Uses(shown, users.count - len(shown))
 
 
 def _page(row: Model) -> str:

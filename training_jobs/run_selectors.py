@@ -13,7 +13,7 @@ from jobs.lifecycle import NEVER
 from jobs.models import JobState
 from training_jobs import curves
 from training_jobs.models import Dataset, TrainingRun
-from training_jobs.selectors import Person, runs_visible
+from training_jobs.selectors import NOT_IN_LISTS, Person, runs_visible
 
 PAUSED: Final = "paused"
 RUN_STATES: Final = {
@@ -53,6 +53,7 @@ class RunFilters:
 def runs_filtered(user: Person, filters: RunFilters) -> QuerySet[TrainingRun]:
     """The runs that are wanted, in their order; none for anybody but staff."""
     runs = runs_visible(user).select_related("dataset_version__dataset", "created_by", "trial__sweep")
+    runs = runs.defer(*NOT_IN_LISTS, "dataset_version__summary", "trial__reports", "trial__sweep__config")
     if filters.text:
         runs = runs.filter(name__icontains=filters.text)
     if filters.state == PAUSED:

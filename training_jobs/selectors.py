@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Model, OuterRef, Prefetch, QuerySet, Subquery
@@ -25,6 +27,25 @@ from training_jobs.models import (
 from translator.models import Generator
 
 Person = User | AnonymousUser
+SHOWN_USERS: Final = 50
+NOT_IN_LISTS: Final = ("log_tail", "facts", "usage", "baselines", "files", "columns", "error_details")
+"""Columns of a run that may be large, and that no list of runs shows."""
+
+
+@dataclass(frozen=True)
+class Users:
+    """What needs some versions.
+
+    Attributes:
+        rows: the first of them.
+        count: how many there are.
+    """
+
+    rows: Sequence[Model]
+    count: int
+
+    def __bool__(self) -> bool:
+        return self.count > 0
 
 
 def may_train(user: Person) -> bool:
@@ -66,16 +87,22 @@ def version_visible(*, user: Person, version_id: uuid.UUID) -> DatasetVersion:
     return DatasetVersion.objects.select_related("dataset", "created_by").get(pk=version_id)
 
 
-def versions_users(versions: Iterable[DatasetVersion]) -> list[Model]:
-    """What needs them: sweeps, runs, the publications of their checkpoints, and other versions that are still
-    to be taken from their pictures."""
+def versions_users(versions: Iterable[DatasetVersion], *, most: int = SHOWN_USERS) -> Users:
+    """What needs them: other versions that are still to be taken from their pictures, sweeps, runs, and the
+    publications of their checkpoints; at most so many are loaded, with what names them and nothing else."""
     keys = [version.pk for version in versions]
     taken = DatasetVersion.objects.filter(taken_from__in=keys, state__in=ACTIVE_STATES).exclude(pk__in=keys)
-    sweeps = Sweep.objects.filter(dataset_version__in=keys)
-    runs = TrainingRun.objects.filter(dataset_version__in=keys)
     publications = Publication.objects.filter(checkpoint__run__dataset_version__in=keys)
-    publications = publications.select_related("checkpoint__run", "generator")
-    return [*taken.select_related("dataset"), *sweeps, *runs, *publications]
+    kinds: list[QuerySet[Any]] = [
+        taken.select_related("dataset").only("number", "dataset__name"),
+        Sweep.objects.filter(dataset_version__in=keys).only("name"),
+        TrainingRun.objects.filter(dataset_version__in=keys).only("name"),
+        publications.select_related("checkpoint__run").only("title", "state", "checkpoint__run__name"),
+    ]
+    rows: list[Model] = []
+    for kind in kinds:
+        rows += kind[: most - len(rows)]
+    return Users(rows, len(rows) if len(rows) < most else sum(kind.count() for kind in kinds))
 
 
 def versions_alike(version: DatasetVersion) -> QuerySet[DatasetVersion]:
@@ -137,7 +164,8 @@ def checkpoints_all(user: Person) -> QuerySet[Checkpoint]:
     """Every checkpoint, those of the newest run first; none for anybody but staff."""
     if not may_train(user):
         return Checkpoint.objects.none()
-    return Checkpoint.objects.select_related("run").order_by("-run__created_at", "run", "step")
+    rows = Checkpoint.objects.select_related("run").defer(*(f"run__{name}" for name in NOT_IN_LISTS))
+    return rows.order_by("-run__created_at", "run", "step")
 
 
 def checkpoints_visible(*, user: Person, checkpoint_ids: Sequence[uuid.UUID]) -> list[Checkpoint]:
@@ -158,7 +186,8 @@ def evaluations_visible(user: Person) -> QuerySet[Evaluation]:
     """Every evaluation, newest first; none for anybody but staff."""
     if not may_train(user):
         return Evaluation.objects.none()
-    return Evaluation.objects.select_related("checkpoint__run", "created_by")
+    rows = Evaluation.objects.select_related("checkpoint__run", "created_by")
+    return rows.defer(*(f"checkpoint__run__{name}" for name in NOT_IN_LISTS))
 
 
 def timelapse_of(run: TrainingRun, direction: str) -> TimeLapse | None:
@@ -170,7 +199,8 @@ def publications_visible(user: Person) -> QuerySet[Publication]:
     """Every publication, newest first; none for anybody but staff."""
     if not may_train(user):
         return Publication.objects.none()
-    return Publication.objects.select_related("checkpoint__run", "generator", "created_by")
+    rows = Publication.objects.select_related("checkpoint__run", "generator", "created_by")
+    return rows.defer(*(f"checkpoint__run__{name}" for name in NOT_IN_LISTS))
 
 
 def publication_visible(*, user: Person, publication_id: uuid.UUID) -> Publication:

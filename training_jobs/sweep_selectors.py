@@ -13,7 +13,7 @@ from jobs.models import ACTIVE_STATES, JobState
 from mapgan.ranking import rule_of
 from training_jobs.models import Sweep, Trial
 from training_jobs.search import shown
-from training_jobs.selectors import Person, may_train
+from training_jobs.selectors import NOT_IN_LISTS, Person, may_train
 from training_jobs.standings import Standing, standings
 
 TITLES: Final = {
@@ -98,7 +98,8 @@ def columns_of(direction: str) -> list[Column]:
 
 def sweep_table(sweep: Sweep, *, sort: str = "") -> list[TrialRow]:
     """The trials, best first, or by one of the table's columns (``-name``: the other way round)."""
-    trials = list(sweep.trials.select_related("run"))
+    heavy = [f"run__{name}" for name in NOT_IN_LISTS]
+    trials = list(sweep.trials.select_related("run").defer("reports", *heavy))
     runs = [trial.run for trial in trials if trial.run is not None]
     found = {each.run.pk: each for each in standings(runs, sweep.direction)}
     rows = [_row(sweep, trial, found.get(trial.run_id) if trial.run_id else None) for trial in trials]

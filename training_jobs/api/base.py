@@ -47,7 +47,8 @@ class StaffView(ApiView):
     def handle_exception(self, exc: Exception) -> Response:
         """A problem for every error; see `translator.problems`."""
         if isinstance(exc, DatasetInUse):
-            return problem(409, str(exc), "in_use", errors=[self._use(each) for each in as_uses(exc.users)])
+            uses = [self._use(each) for each in as_uses(exc.users).shown]
+            return problem(409, str(exc), "in_use", errors=uses)
         return super().handle_exception(_translated(exc))
 
     def _use(self, use: Use) -> dict[str, str]:

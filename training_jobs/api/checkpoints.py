@@ -304,8 +304,12 @@ def _shown(request: Request, checkpoint: Checkpoint) -> Response:
 def _best(shown: Iterable[Checkpoint]) -> dict[uuid.UUID, list[str]]:
     """Directions by the ids of those that are their run's best in them."""
     found: dict[uuid.UUID, list[str]] = {}
-    for run in {each.run_id for each in shown}:
-        for exam in exams_of(Checkpoint.objects.filter(run=run).order_by("step"), []):
+    runs: dict[uuid.UUID, list[Checkpoint]] = {}
+    rows = Checkpoint.objects.filter(run__in={each.run_id for each in shown}).only("run_id", "measures")
+    for row in rows.order_by("step"):
+        runs.setdefault(row.run_id, []).append(row)
+    for checkpoints in runs.values():
+        for exam in exams_of(checkpoints, []):
             directions: Any = {name for row in exam.figures.values() for name in row}
             for direction in sorted(directions) if exam.key == TRAINING else []:
                 order = exam.ranked(direction)

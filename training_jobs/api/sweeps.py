@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any, cast
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -133,7 +133,7 @@ class TrialsView(StaffView):
     )
     def get(self, request: Request, sweep_id: uuid.UUID) -> Response:
         """Read what a sweep tried, the best first by the rule for the best checkpoint (staff)."""
-        sweep = sweep_visible(user=request.user, sweep_id=sweep_id)
-        return self.paginated(
-            cast("QuerySet[Any]", sweep_table(sweep)), TrialSerializer
-        )  # a list does as well
+        rows = sweep_table(sweep_visible(user=request.user, sweep_id=sweep_id))
+        runs = [row.trial.run for row in rows if row.trial.run is not None]
+        prefetch_related_objects(runs, "dataset_version__dataset", "created_by")
+        return self.paginated(cast("QuerySet[Any]", rows), TrialSerializer)  # a list does as well

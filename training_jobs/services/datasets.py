@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max, Model, ProtectedError
+from django.db.models import Max, ProtectedError
 
 from accounts.models import User
 from jobs.models import JobState
 from jobs.services import job_cancel, job_enqueue, job_retry
 from training_jobs.models import Dataset, DatasetSource, DatasetVersion, Side, SplitKind, Upload
-from training_jobs.selectors import upload_is_taken, versions_users
+from training_jobs.selectors import Users, upload_is_taken, versions_users
 from training_jobs.services.audit import log_changed, log_deleted, log_made, size_in_words
 from training_jobs.services.sources import DatasetRefused, allowed_folder, allowed_s3
 from translator.services import objects_release
 
-SHOWN_USERS: Final = 5
+NAMED_USERS: Final = 5
 LARGEST_SEED: Final = 2**31 - 1
 LOCATION_LIMIT: Final = 300  # characters
 
@@ -27,10 +26,10 @@ class DatasetInUse(DatasetRefused):
     """It cannot be deleted, because something needs it.
 
     Attributes:
-        users: what needs it: sweeps, runs, and publications of their checkpoints.
+        users: what needs it, as `training_jobs.selectors.versions_users` finds it.
     """
 
-    def __init__(self, what: str, users: Sequence[Model]) -> None:
+    def __init__(self, what: str, users: Users) -> None:
         super().__init__(f"This {what} is in use by {_named(users)}. Delete what uses it first.")
         self.users = users
 
@@ -151,15 +150,16 @@ def _delete(what: str, versions: list[DatasetVersion], row: Dataset | DatasetVer
     try:
         row.delete()
     except ProtectedError as error:  # a run that was started in this moment
-        raise DatasetInUse(what, sorted(error.protected_objects, key=str)) from error
+        rows = sorted(error.protected_objects, key=str)
+        raise DatasetInUse(what, Users(rows, len(rows))) from error
     objects_release(keys=keys)
 
 
-def _named(users: Sequence[Model]) -> str:
+def _named(users: Users) -> str:
     """The first few of them, in words."""
-    shown = ", ".join(f"{user._meta.verbose_name} {user}" for user in users[:SHOWN_USERS])
-    more = len(users) - SHOWN_USERS
-    return f"{shown} and {more} more" if more > 0 else shown
+    shown = ", ".join(f"{user._meta.verbose_name} {user}" for user in users.rows[:NAMED_USERS])
+    more = users.count - NAMED_USERS
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def version_create(*, dataset: Dataset, by: User, source: Source) -> DatasetVersion:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -44,13 +45,15 @@ from translator.views.common import go, is_htmx, storage_errors
 
 SHEETS = {"a": "sheet_a", "b": "sheet_b", "problems": "sheet_problems"}
 SHOWN_ALIKE = 5
+DATASETS_ON_A_PAGE = 50
 
 
 @staff_only
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    """Every dataset."""
-    return render(request, "training/datasets.html", {"datasets": datasets_visible(request.user)})
+    """Every dataset, by name."""
+    page = Paginator(datasets_visible(request.user), DATASETS_ON_A_PAGE).get_page(request.GET.get("page"))
+    return render(request, "training/datasets.html", {"page": page})
 
 
 @whole_archives
