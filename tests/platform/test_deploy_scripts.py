@@ -30,7 +30,8 @@ def test_an_update_migrates_before_anything_stops(tmp_path: Path) -> None:
     assert engine.run("deploy/up").returncode == 0
     assert engine.asked == [
         "docker compose run --rm prepare",
-        "docker compose up --detach --no-deps prepare web",
+        "docker compose up --detach --no-deps prepare",
+        "docker compose up --detach --no-deps web",
         "docker compose up --detach --remove-orphans",
     ]
 

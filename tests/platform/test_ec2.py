@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -226,3 +227,28 @@ def test_a_candidate_reaches_no_machine_by_itself() -> None:
     deploy = workflow["jobs"]["deploy"]
     assert deploy["if"] == "${{ !contains(github.ref_name, '-') }}"
     assert deploy["secrets"] == "inherit", "production's RELEASE_TOKEN"
+
+
+def test_machines_are_told_what_their_scripts_read() -> None:
+    told = {
+        name: set(
+            re.findall(r"^\s*([A-Z][A-Z0-9_]+)=", str(properties["UserData"]).replace("\\n", "\n"), re.M)
+        )
+        for name, properties in (
+            ("web", RESOURCES["WebInstance"]["Properties"]),
+            ("worker", RESOURCES["GpuTemplate"]["Properties"]["LaunchTemplateData"]),
+        )
+    }
+    read = {
+        path.name: set(re.findall(r"\$\{?([A-Z][A-Z0-9_]+)(?!:-)\b", path.read_text())) for path in scripts()
+    }
+    read["secrets.py"] = set(re.findall(r'"([A-Z][A-Z_]+)"', (EC2 / "secrets.py").read_text()))
+    only_web = {"backup", "restore"}
+    for name, variables in read.items():
+        for machine in ("web",) if name in only_web else ("web", "worker"):
+            assert variables <= told[machine], f"{name} on {machine}"
+
+
+def scripts() -> list[Path]:
+    """For a shell, without those whose variables all have defaults."""
+    return [path for path in EC2.iterdir() if path.suffix == "" and path.name not in ("spot-watch", "tag")]
