@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from mapgan.datasets import DatasetError
-from mapgan.doctor import alignment, copies, files, ground, halves
+from mapgan.doctor import alignment, colours, copies, files, ground, halves
 from mapgan.doctor.files import Sample
 from mapgan.doctor.listing import Entry, Listing, list_entries
 from mapgan.doctor.reducing import Pictures
@@ -84,7 +84,7 @@ def examine(
 def _alone(samples: list[Sample], told: set[str]) -> list[Finding]:
     """What each picture shows without any other."""
     found = halves.blank_findings(samples) + halves.grey_findings(samples, told)
-    return found + halves.colour_outliers(samples)
+    return found + colours.colour_outliers(samples, told)
 
 
 def _together(samples: list[Sample], surface: alignment.MeanSurface, progress: Progress) -> list[Finding]:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from mapgan.datasets import MAX_BYTES, DatasetError, load_pair
 from mapgan.doctor.listing import Entry
-from mapgan.doctor.looks import grey_levels, is_flat, looks
+from mapgan.doctor.looks import grey_levels, is_flat, looks, thirds
 from mapgan.doctor.reducing import FINE, Pictures, coarse_grey, fine_grey, reduce_centre
 from mapgan.doctor.report import Finding
 from mapgan.imageio import ImageError, decode
@@ -46,6 +46,7 @@ class Sample:
         centre: (k, n, n, 3) uint8, the halves' central squares, reduced by a whole factor; n <= 128.
         factor: that factor: pixels of the half to one of ``centre``.
         looks: (k, 8), see :func:`mapgan.doctor.looks.looks`.
+        thirds: (k, 9), see :func:`mapgan.doctor.looks.thirds`.
         blank: whether each half is flat.
         grey: levels between each half's channels.
     """
@@ -61,6 +62,7 @@ class Sample:
     centre: Pictures
     factor: int
     looks: npt.NDArray[np.float64]
+    thirds: npt.NDArray[np.float64]
     blank: list[bool]
     grey: list[float]
 
@@ -144,6 +146,7 @@ def _reduced(entry: Entry, halves: list[Pictures]) -> Sample:
         centre=np.stack([centre for centre, _ in centres]),
         factor=centres[0][1],
         looks=np.stack([looks(centres[at][0], fine[at], mean[at], stdev[at]) for at in range(len(halves))]),
+        thirds=np.stack([thirds(centre) for centre, _ in centres]),
         blank=[is_flat(centre, spread) for (centre, _), spread in zip(centres, stdev, strict=True)],
         grey=[grey_levels(centre) for centre, _ in centres],
     )

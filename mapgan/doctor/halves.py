@@ -1,4 +1,4 @@
-"""One half against the other: blanks, exchanged halves, grey pictures, colour outliers."""
+"""One half against the other: blanks, exchanged halves, grey pictures."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ Floats = npt.NDArray[np.float64]
 
 FEW: Final = 8
 """Fewer pairs have no statistics worth the name."""
-OUTLIER: Final = 8.0
-"""Robust deviations from the median that make a colour outlier."""
 SWAPPED: Final = -0.15
 """Score, in units of the usual one, below which halves are called exchanged; 0 is undecided."""
 SWAPPED_BLANK: Final = -0.6
@@ -25,7 +23,6 @@ DRAWN: Final = 0.25
 """How much more of A than of B its four most frequent colours fill when A looks drawn."""
 GREY: Final = 4
 """Levels between the channels that 99.5 % of a grey picture's pixels stay within."""
-_MAD_TO_SIGMA: Final = 1.4826  # of a normal distribution
 
 
 def blank_findings(samples: list[Sample]) -> list[Finding]:
@@ -151,22 +148,3 @@ def colour_histograms(samples: list[Sample]) -> dict[str, list[list[float]]]:
         if places:
             result[half] = np.mean(places, axis=0).round(4).tolist()
     return result
-
-
-def colour_outliers(samples: list[Sample]) -> list[Finding]:
-    """A notice for each pair whose means or deviations lie far out, by median and MAD."""
-    if len(samples) < FEW:
-        return []
-    figures = np.stack([np.stack([sample.mean, sample.stdev]) for sample in samples])  # (n, 2, half, 3)
-    median = np.median(figures, axis=0)
-    spread = _MAD_TO_SIGMA * np.median(np.abs(figures - median), axis=0) + 1.0
-    deviation = np.abs(figures - median) / spread
-    findings = []
-    for sample, far in zip(samples, deviation, strict=True):
-        if far.max() > OUTLIER:
-            half = sample.entry.halves[int(np.unravel_index(int(far.argmax()), far.shape)[1])]
-            name = sample.entry.name
-            message = f"{name}: the colours of {half} are {far.max():.0f} deviations from the usual"
-            values = {"half": half, "deviations": round(float(far.max()), 1)}
-            findings.append(Finding("colour_outlier", "notice", (name,), message, values))
-    return findings

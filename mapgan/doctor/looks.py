@@ -1,4 +1,4 @@
-"""Figures of one half alone: what tells a photograph from a drawing, whether it is flat, whether grey."""
+"""Figures of one half alone: what tells a photograph from a drawing, whether it is flat, its colours."""
 
 from __future__ import annotations
 
@@ -55,3 +55,15 @@ def is_flat(centre: Pictures, stdev: Floats) -> bool:
 def grey_levels(centre: Pictures) -> float:
     """Levels between the channels that 99.5 % of the pixels stay within; 0 is pure grey."""
     return float(np.percentile(centre.max(-1) - centre.min(-1), 99.5))
+
+
+def thirds(centre: Pictures) -> Floats:
+    """Brightness, R - B and 2 G - R - B of the darkest, middle and brightest third of the pixels, ``(9,)``.
+
+    Args:
+        centre: ``(n, n, 3)``, the half's central square.
+    """
+    pixels = centre.reshape(-1, 3).astype(np.float64)
+    order = np.argsort(pixels.sum(1))
+    red, green, blue = np.stack([pixels[part].mean(0) for part in np.array_split(order, 3)]).T
+    return np.concatenate([(red + green + blue) / 3, red - blue, 2 * green - red - blue])

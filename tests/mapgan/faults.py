@@ -172,6 +172,36 @@ def sixteen_bits(path: Path, _index: int) -> None:
     path.write_bytes(data.getvalue())
 
 
+def channels_exchanged(path: Path, _index: int) -> None:
+    """The aerial half with red and blue exchanged, as a program makes it that takes RGB for BGR."""
+    _recolour(path, lambda half: half[..., ::-1])
+
+
+def inverted(path: Path, _index: int) -> None:
+    """The aerial half as a negative."""
+    _recolour(path, lambda half: 255 - half)
+
+
+def tinted(path: Path, index: int) -> None:
+    """The aerial half with a strong tint: orange, blue, green or magenta."""
+    gains = np.array(((1.4, 1, 0.7), (0.7, 1, 1.4), (0.75, 1.3, 0.75), (1.3, 0.75, 1.3))[index % 4])
+    _recolour(path, lambda half: half * gains)
+
+
+def overexposed(path: Path, index: int) -> None:
+    """The aerial half 1.8 to 3.2 times as bright, some of it washed out, too."""
+    gain, offset = ((1.8, 30), (2.2, 20), (2.6, 10), (3.2, 0))[index % 4]
+    _recolour(path, lambda half: half * gain + offset)
+
+
+def _recolour(path: Path, change: Callable[[Picture], np.ndarray]) -> None:
+    """Change the colours of the aerial half."""
+    picture = read(path).copy()
+    half = picture[:, : picture.shape[1] // 2]
+    half[:] = np.clip(change(half), 0, 255).astype(np.uint8)
+    write(path, picture)
+
+
 def copy_exact(path: Path, _index: int) -> None:
     """The same bytes under another name."""
     path.with_stem(f"copy_{path.stem}").write_bytes(path.read_bytes())
@@ -276,6 +306,10 @@ KINDS: dict[str, tuple[Callable[[Path, int], None], str]] = {
     "copy_brighter": (copy_brighter, "duplicate"),
     "copy_cropped": (copy_cropped, "duplicate"),
     "copy_turned": (copy_turned, "duplicate"),
+    "channels_exchanged": (channels_exchanged, "colour_outlier"),
+    "inverted": (inverted, "colour_outlier"),
+    "tinted": (tinted, "colour_outlier"),
+    "overexposed": (overexposed, "colour_outlier"),
 }
 """How a fault is planted, and the kind of finding that must name the tile."""
 MAP_MUST_SHOW = frozenset(
