@@ -28,7 +28,7 @@ REFERENCES: Final = 2_000
 MENDED, SURELY_MENDED = 1.05, 1.2
 """How many times as far a half is as it would be changed back: worth a notice, worth a warning."""
 FAR: Final = 2.6
-"""Usual distances that make a half unusual; or this power of what three quarters keep, if that is more."""
+"""Usual distances that make a half unusual, or this power of what three quarters keep, if that is more."""
 VERY_FAR: Final = 2.0
 """Times as far away as that: worth a warning."""
 _TRIMMED: Final = 0.9  # the rest teaches no covariance
@@ -52,11 +52,11 @@ def inverted(figures: Floats) -> Floats:
 
 def colour_outliers(samples: list[Sample], told: set[str]) -> list[Finding]:
     """A finding for each half in other colours than the rest, apart from tiles that were ``told`` of."""
-    judged = [sample for sample in samples if not any(sample.blank) and sample.entry.name not in told]
-    if len(judged) < LEAST:
-        return []
     findings = []
-    for at, half in enumerate(judged[0].entry.halves):
+    for at, half in enumerate(samples[0].entry.halves if samples else ()):
+        judged = [each for each in samples if not each.blank[at] and each.entry.name not in told]
+        if len(judged) < LEAST:
+            continue
         figures = np.stack([sample.thirds[at] for sample in judged])
         own, back, negative = distances(figures, exchanged(figures), inverted(figures))
         limit = max(FAR, float(np.quantile(own, 0.75)) ** FAR)

@@ -34,7 +34,7 @@ from mapgan.unpaired import DomainPaths, load_paths
 
 MEDIAN_TILES: Final = 200
 """Training tiles, evenly spread, for the median colour; more do not move it by a level."""
-ALL: Final = "all tiles"
+ALL: Final = "the whole folder"
 """What the tiles of a flat folder are called of which nobody said what they are for."""
 
 Item = TypeVar("Item")

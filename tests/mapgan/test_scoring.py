@@ -133,7 +133,7 @@ def test_a_flat_folder_is_measured_as_a_whole(tmp_path: Path) -> None:
     write_maps(tmp_path / "data", 6, side=SIDE)
     with open_tiles(tmp_path / "data") as source:
         result = evaluate([candidate()], source)
-    assert (result.tiles, result.label) == (6, "all tiles")
+    assert (result.tiles, result.label) == (6, "the whole folder")
     assert "all tiles are measured" in result.notes[0]
     other = given(tmp_path / "other", {"pairs": ["1", "x"]}, {"pairs": ["y"]})
     with open_tiles(tmp_path / "data", runs=[other]) as source:
