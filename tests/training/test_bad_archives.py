@@ -106,6 +106,10 @@ def unreadable_pictures(path: Path) -> Path:
     return pack(path, {f"train/{number}.png": b"no picture" for number in range(3)})
 
 
+def single_halves(path: Path) -> Path:
+    return pack(path, {f"train/{number}.png": picture(40, 40, number) for number in range(12)})
+
+
 ARCHIVES: list[tuple[Callable[[Path], Path], str, str]] = [
     (
         traversal,
@@ -125,6 +129,7 @@ ARCHIVES: list[tuple[Callable[[Path], Path], str, str]] = [
     (cut_short, "a.zip", "The archive is damaged or cut short"),
     (encrypted, "a.zip", "is encrypted; pack the pictures without a password."),
     (names_of_bytes, "a.tar", "A name in the archive is not readable text"),
+    (single_halves, "a.zip", "about twice as wide as high (80 x 40)"),
     (unreadable_pictures, "a.zip", "None of the pictures can be used: train/0.png"),
 ]
 

@@ -167,3 +167,19 @@ def test_the_newest_of_a_run_at_work_is_not_deleted(clients: Clients, carol: Use
     assert run.checkpoints.count() == 2
     clients["carol"].post(address, {"checkpoint": str(old.pk)})
     assert run.checkpoints.get() == new
+
+
+def test_a_run_of_another_version_of_the_library(clients: Clients, checkpoint: Checkpoint) -> None:
+    run, words = checkpoint.run, "does not know the settings of its run"
+    TrainingRun.objects.filter(pk=run.pk).update(config={**run.config, "warp": 9})
+    client, form = clients["carol"], {"direction": "map2sat", "title": "Town", "name": "town"}
+    address = f"/training/checkpoints/{checkpoint.pk}/publish/"
+    for page in (client.get(address, follow=True), client.post(address, form, follow=True)):
+        assert page.redirect_chain == [(run.get_absolute_url(), 302)]
+        assert words in text_of(page)
+    for direction in ("map2sat", "both"):
+        body = {**form, "direction": direction}
+        answer = client.post(f"/api/v1/checkpoints/{checkpoint.pk}/publications/", body, "application/json")
+        assert answer.status_code == 400
+        assert words in answer.content.decode()
+    assert not Publication.objects.exists()

@@ -11,6 +11,7 @@ from django.db.models import F
 
 from accounts.models import User
 from jobs.services import job_cancel, job_enqueue, job_retry
+from mapgan.config import ConfigError
 from training_jobs.models import Checkpoint, Publication, RunNote
 from training_jobs.services.audit import log_changed
 from training_jobs.services.runs import RunRefused
@@ -34,8 +35,16 @@ class Offer:
 
 
 def directions_of(checkpoint: Checkpoint) -> list[str]:
-    """The directions a checkpoint can translate in."""
-    return list(checkpoint.run.settings.directions)
+    """The directions a checkpoint can translate in.
+
+    Raises:
+        RunRefused: this version of the library does not know its run's settings, and could not export it.
+    """
+    try:
+        return list(checkpoint.run.settings.directions)
+    except ConfigError as error:
+        message = f"This version of the library does not know the settings of its run: {error}."
+        raise RunRefused(message) from error
 
 
 def publication_request(*, checkpoint: Checkpoint, by: User, offer: Offer) -> Publication:

@@ -15,6 +15,7 @@ from training_jobs.models import Checkpoint, Publication
 from training_jobs.publish_form import CardForm, PublishForm
 from training_jobs.selectors import checkpoint_visible, publication_visible, versions_of
 from training_jobs.services.publications import generator_offer, publication_cancel, publication_retry
+from training_jobs.services.runs import RunRefused
 from training_jobs.views.common import staff_of, staff_only
 from translator.models import Generator, GeneratorState
 from translator.views.common import go, is_htmx
@@ -35,7 +36,11 @@ def new(request: HttpRequest, checkpoint_id: uuid.UUID) -> HttpResponse:
         "title": run.name,
         "attribution": run.dataset_version.dataset.attribution,
     }
-    form = PublishForm(sent, checkpoint=checkpoint, user=staff_of(request), initial=initial)
+    try:
+        form = PublishForm(sent, checkpoint=checkpoint, user=staff_of(request), initial=initial)
+    except RunRefused as refusal:
+        messages.error(request, str(refusal))
+        return go(request, run.get_absolute_url())
     if sent is not None and form.save():
         return go(request, run.get_absolute_url())
     context = {"form": form, "checkpoint": checkpoint, "run": run}

@@ -153,4 +153,5 @@ def _changed(run: TrainingRun) -> list[tuple[str, Any, Any]]:
         start = preset(str(run.config["preset"]), model=str(run.config["model"])).to_dict()
     except (ConfigError, KeyError):
         return []
-    return [(name, value, start[name]) for name, value in run.config.items() if start.get(name) != value]
+    differs = {name: value for name, value in run.config.items() if start.get(name) != value}
+    return [(name, value, start.get(name, "")) for name, value in differs.items()]

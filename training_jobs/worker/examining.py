@@ -24,6 +24,7 @@ BROUGHT, EXAMINED, DRAWN = 0.25, 0.75, 0.9
 SHEET_CELL, SHEET_COUNT, PROBLEM_COUNT = 160, 48, 240  # pixels, tiles, tiles
 LOG_NAME, REPORT_NAME, SPLIT_NAME = "log.txt", "report.json", "split.json"
 SOME: Final = 3  # findings in one message
+SQUARE: Final = 0.1  # how far from as wide as high, of the height
 HOPELESS: Final = frozenset({"unusable", "unpaired"})  # another look would find the same
 UNTRAINABLE: Final = frozenset({"unpaired", "name_twice"})
 """Errors of names, which make `mapgan train` refuse the whole set; single broken pictures are left out."""
@@ -93,8 +94,27 @@ def refuse_untrainable(report: dict[str, Any]) -> None:
     if not sum(report["pairs"].values()):
         errors = [each["message"] for each in report["findings"] if each["severity"] == "error"]
         raise JobFailed("unusable", f"None of the pictures can be used: {_some(errors)}.")
+    _refuse_single_halves(report)
     if not (report["pairs"].get("train") or report["pairs"].get("")):
         raise JobFailed("unusable", "There are no usable pictures in train/ to learn from.")
+
+
+def _refuse_single_halves(report: dict[str, Any]) -> None:
+    """Refuse square pictures that were taken for two halves side by side: nobody means their middle.
+
+    Raises:
+        JobFailed: most of the pictures are about as wide as they are high.
+    """
+    width, height = 2 * report["size"]["width"], report["size"]["height"]
+    if report["layout"] != "halves" or abs(width - height) > SQUARE * height:
+        return
+    message = (
+        f"Most of these pictures are {width} x {height} pixels, so they are hardly pairs: a picture of a "
+        f"pair has two halves side by side and is about twice as wide as high ({2 * height} x {height}). Bring "
+        "such pictures, or single halves in folders A and B under equal names; in trainA and trainB where "
+        "there are no pairs."
+    )
+    raise JobFailed("unusable", message)
 
 
 def _sentence(reason: str) -> str:
