@@ -111,8 +111,8 @@ def _refuse_single_halves(report: dict[str, Any]) -> None:
     message = (
         f"Most of these pictures are {width} x {height} pixels, so they are hardly pairs: a picture of a "
         f"pair has two halves side by side and is about twice as wide as high ({2 * height} x {height}). "
-        "Bring such pictures, or single halves in folders A and B under equal names; in trainA and trainB where "
-        "there are no pairs."
+        "Bring such pictures, or single halves in folders A and B under equal names; in trainA and trainB "
+        "where there are no pairs."
     )
     raise JobFailed("unusable", message)
 
