@@ -156,7 +156,7 @@ def _candidates(
         tiles,
         runs=list(runs),
         pairs=all(each.model == "pix2pix" for each in found),
-        a_side=a_side or found[0].a_side,
+        a_side=a_side or next((each.a_side for each in found if each.kind == "checkpoint"), "left"),
         limit=limit or 0,
         skip_broken=skip_broken,
         on_note=lambda text: click.echo(f"note: {text}", err=True),

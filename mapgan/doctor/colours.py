@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mapgan.doctor.files import Sample
+from mapgan.doctor.looks import FILLED
 from mapgan.doctor.report import Finding, Severity
 
 Floats = npt.NDArray[np.float64]
@@ -27,10 +28,15 @@ REFERENCES: Final = 2_000
 """Halves, evenly spread, among which neighbours are looked for."""
 MENDED, SURELY_MENDED = 1.05, 1.2
 """How many times as far a half is as it would be changed back: worth a notice, worth a warning."""
-FAR: Final = 2.6
-"""Usual distances that make a half unusual, or this power of what three quarters keep, if that is more."""
+FAR, FAR_DRAWN = 2.2, 2.8
+"""Power of the distance that three quarters keep at which a photograph, or a drawing, is unusual: drawings
+have few colours, and those of an airport or a park are rightly far from all others."""
+LEAST_FAR: Final = 2.6
+"""Usual distances that are never unusual."""
 VERY_FAR: Final = 2.0
 """Times as far away as that: worth a warning."""
+MOSTLY_FILLED: Final = 0.7
+"""Share of a drawing that its four most frequent colours fill."""
 _TRIMMED: Final = 0.9  # the rest teaches no covariance
 _NOISE: Final = 1.0  # variance, in squared levels, below which nothing counts
 _ALIKE: Final = 0.1  # usual distance below which nothing counts
@@ -59,7 +65,8 @@ def colour_outliers(samples: list[Sample], told: set[str]) -> list[Finding]:
             continue
         figures = np.stack([sample.thirds[at] for sample in judged])
         own, back, negative = distances(figures, exchanged(figures), inverted(figures))
-        limit = max(FAR, float(np.quantile(own, 0.75)) ** FAR)
+        drawn = np.median([sample.looks[at, FILLED] for sample in judged]) > MOSTLY_FILLED
+        limit = max(LEAST_FAR, float(np.quantile(own, 0.75)) ** (FAR_DRAWN if drawn else FAR))
         for sample, values in zip(judged, zip(own, back, negative, strict=True), strict=True):
             found = _finding(sample.entry.name, half, *map(float, values), limit=limit)
             findings += [found] if found else []

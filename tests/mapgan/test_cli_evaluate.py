@@ -19,6 +19,7 @@ from mapgan.config import TrainConfig
 from mapgan.inference import Generator
 from tests.mapgan.generators import make_generator
 from tests.mapgan.pairs import REAL_MAPS, write_maps
+from tests.mapgan.test_traindata import halves
 
 SMALL = TrainConfig(
     model="cyclegan", generator="resnet_6", generator_width=2, discriminator_width=2, image_size=32,
@@ -258,6 +259,20 @@ def test_unpaired_pictures_have_measures_of_sets(cycle_run: Path, tmp_path: Path
         assert [row["rank"] for row in part["rows"]] == [1, 2, None, None]
         assert all("kid_random_cnn" in row["measures"] for row in part["rows"])
         assert not any("rmse" in row["measures"] for row in part["rows"])
+
+
+@pytest.mark.parametrize("model", ["pix2pix", "cyclegan"])
+def test_folders_of_a_cyclegan_with_equal_names(tmp_path: Path, model: str) -> None:
+    """Pairs for a generator that learnt from pairs, and for no other; what was not expected is on stderr."""
+    halves(tmp_path, "testA", "testB", 3)
+    generator = make_file(tmp_path, direction="sat2map", model=model)
+    result = evaluate(generator, "--data", tmp_path, "--json", tmp_path / "found.json")
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["held_out"]["paired"] is (model == "pix2pix")
+    assert found["directions"]["sat2map"]["rule"].startswith("palette" if model == "pix2pix" else "KID")
+    assert "note: the median colour is that of the measured tiles" in result.stderr
+    assert found["notes"]
 
 
 def test_pictures_made_elsewhere(tmp_path: Path) -> None:
