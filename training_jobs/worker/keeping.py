@@ -41,6 +41,7 @@ class RunKeeper:
     def __init__(self, run: TrainingRun, attempt: int, folder: Path, check: Check) -> None:
         self._run, self._attempt, self._folder, self._check = run, attempt, folder, check
         self._files: dict[str, str] = dict(run.files)
+        self._passed_over = False
 
     def keep_checkpoint(self, step: int, path: str) -> None:
         """Store the checkpoint's files, then its row; then the run's own files as they are at this step.
@@ -49,13 +50,7 @@ class RunKeeper:
         """
         held = self._held(Path(path))
         if held is None:
-            message = (
-                f"The checkpoint of step {step:,} is not stored: the storage takes longer than the training "
-                "keeps it. A newer one follows."
-            )
-            recording.run_note(
-                run=self._run, attempt=self._attempt, kind="warning", message=message, step=step
-            )
+            self._tell_passed_over(step)
             return
         checkpoint_id = uuid.uuid4()
         with FileStash() as stash:
@@ -79,6 +74,18 @@ class RunKeeper:
             )
         shutil.rmtree(held, ignore_errors=True)
         self.keep_run_files()
+
+    def _tell_passed_over(self, step: int) -> None:
+        """Once an attempt: on a slow line it may be most of them."""
+        if not self._passed_over:
+            message = (
+                f"The checkpoint of step {step:,} is not stored: the storage takes longer than the training "
+                "keeps one. Newer ones follow, as fast as they go."
+            )
+            recording.run_note(
+                run=self._run, attempt=self._attempt, kind="warning", message=message, step=step
+            )
+        self._passed_over = True
 
     def _held(self, folder: Path) -> Path | None:
         """Links that keep a checkpoint's bytes while they are on their way out, whatever the run retires
