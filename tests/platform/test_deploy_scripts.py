@@ -167,6 +167,7 @@ def test_what_was_saved_comes_back(
     assert before in ran.stdout
     (stop,) = [line for line in engine.asked if " stop " in line]
     assert stop.split()[3:] == OURS.split()
+    assert "docker compose run --rm bucket" in engine.asked, "on a new machine there is none"
     assert engine.asked[-1] == "docker compose up --detach --remove-orphans"
 
 
