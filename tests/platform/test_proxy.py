@@ -122,6 +122,16 @@ def test_a_load_balancers_word_counts(proxy: Callable[..., str], site: Site, set
     assert get_adapter().get_client_ip(request) == "203.0.113.9"
 
 
+def test_the_s3_server_is_not_shown_who_is_signed_in(proxy: Callable[..., str], site: Site) -> None:
+    """Browsers and programs send both on to the same host; S3 servers refuse a second signature."""
+    address = proxy(FILES_UPSTREAM=f"127.0.0.1:{site.server.server_port}")
+    signed_in = {"Authorization": "Bearer token", "Cookie": "sessionid=secret"}
+    requests.get(f"{address}/{BUCKET}/results/1.png", headers=signed_in, timeout=20)
+    (seen,) = site.headers
+    assert not {"authorization", "cookie"} & set(seen)
+    assert seen["host"] == address.removeprefix("http://"), "the host is part of the signature"
+
+
 def test_figures_are_not_for_the_world(proxy: Callable[..., str], site: Site) -> None:
     address = proxy()
     assert requests.get(f"{address}/metrics", timeout=20).status_code == 404
