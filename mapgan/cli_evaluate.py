@@ -27,7 +27,11 @@ SHEETS = (".png", ".webp", ".jpg")
 @click.argument("sources", nargs=-1, type=EXISTING)
 @click.option("--generator", "generators", multiple=True, type=EXISTING, help="ONNX file; as a SOURCE.")
 @click.option("--data", type=EXISTING, help="Folder, zip or tar of pictures.")
-@click.option("--tiles", type=NEW, help="Held-out tiles of train/ [default: val/ or test/, else the run's].")
+@click.option(
+    "--tiles",
+    type=NEW,
+    help="Held-out tiles of train/: a list, or split.json [default: val/, test/, the run's].",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many tiles, evenly spread.")
 @click.option("--a-side", type=click.Choice(["left", "right"]), help="The aerial half [default: the run's].")
 @click.option("--direction", metavar="DIR", help="map2sat or sat2map; others are refused or left out.")
@@ -63,8 +67,9 @@ def evaluate(
     A SOURCE is a run (all its checkpoints), a checkpoint's folder or a generator file; several are
     ranked together. The best sat2map generator has the highest palette mIoU, then acc<5; the best
     map2sat one the lowest KID, among those whose pictures are nearer to their own targets than other
-    targets are. The baselines are the median colour of the training targets and the input copied.
-    docs/metrics.md defines every measure.
+    targets are; without pairs both directions go by the KID. The baselines are the median colour of the
+    training targets and the input copied.
+    docs/metrics.md defines every measure. Exit code 1: not all could be measured.
 
     \b
     Examples:
