@@ -26,12 +26,13 @@ MODELS = ("pix2pix", "cyclegan")
 DIRECTIONS = ("map2sat", "sat2map")
 PRECISIONS = ("fp32", "fp16", "int8")
 
-_NEWER = frozenset({"description", "limits", "compute"})
+_NEWER = frozenset({"description", "limits", "compute", "flat_colours"})
 """Entries that cards of earlier versions lack."""
 _MAX_DEPTH = 5  # of the metrics
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CREATED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_FLAT_COLOURS = re.compile(r"([0-9a-f]{6}( [0-9a-f]{6}){0,15})?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")  # tab and newline may stay
 _TEXT_LIMITS = {"title": 120, "architecture": 40, "norm": 40, "upsample": 40, "preset": 40, "licence": 200}
 _TEXT_LIMIT = 4000
@@ -79,6 +80,8 @@ class GeneratorCard:
         description: what it does well, in words; may be empty.
         limits: what it does badly or never saw; may be empty.
         compute: how long it was trained, on what machine; may be empty.
+        flat_colours: colours to which the pixels it draws near to them are set (`mapgan.flatcolours`), six
+            hexadecimal digits each, separated by spaces; empty leaves pixels as they are drawn.
         format_version: of this card.
 
     Raises:
@@ -110,6 +113,7 @@ class GeneratorCard:
     description: str = ""
     limits: str = ""
     compute: str = ""
+    flat_colours: str = ""
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -122,7 +126,11 @@ class GeneratorCard:
             raise CardError(
                 "The card's name must be 1 to 64 of a-z, 0-9, dot, dash and underscore, the first a-z or 0-9."
             )
-        for name, pattern in (("weights_sha256", _SHA256), ("created", _CREATED)):
+        for name, pattern in (
+            ("weights_sha256", _SHA256),
+            ("created", _CREATED),
+            ("flat_colours", _FLAT_COLOURS),
+        ):
             if not pattern.fullmatch(getattr(self, name)):
                 raise CardError(f"The card's {name} is not in its proper form.")
         if self.window % self.side_multiple:

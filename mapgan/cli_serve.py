@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from mapgan.presets import PRESETS, preset
 
 if TYPE_CHECKING:
     from mapgan.onnxgraph import Precision
+    from mapgan.scoring.tiles import TileSource
 
 MAX_PARITY = {"fp32": 0.005, "fp16": 0.1, "int8": 1.0}
 """Largest difference from Keras, on the scale [-1, 1], with which a file is written."""
@@ -56,6 +58,12 @@ def _read_direction(_context: click.Context, _option: click.Parameter, text: str
 @click.option("--training-data", default="not stated", show_default=True, help="What it was trained on.")
 @click.option("--attribution", default="not stated", show_default=True, help="Whom the data is owed to.")
 @click.option("--licence", default="not stated", show_default=True, help="What the file may be used for.")
+@click.option(
+    "--flat-colours",
+    "flat",
+    is_flag=True,
+    help="Of maps: set what is drawn near to a common colour of the training maps (--evaluate) to it.",
+)
 @click.option("--description", help="What it does well, in words.")
 @click.option("--limits", help="What it does badly, or never saw.")
 @click.option("--compute", help="How long it was trained, on what machine.")
@@ -79,6 +87,7 @@ def export(
     precision: Precision,
     noise: bool,
     no_ema: bool,
+    flat: bool,
     data: Path | None,
     json_file: Path | None,
     as_events: bool,
@@ -101,10 +110,13 @@ def export(
     """
     if tiles and not data:
         raise click.UsageError("--tiles needs --evaluate")
+    if flat and not data:
+        raise click.UsageError("--flat-colours needs --evaluate: the training maps say which colours")
     from mapgan.checkpoints import CheckpointError, load_generator
     from mapgan.datasets import DatasetError
     from mapgan.export import ExportError, export_generator
     from mapgan.inference import InferenceError
+    from mapgan.scoring.tiles import open_tiles
 
     errors = (CheckpointError, CardError, ExportError, InferenceError, DatasetError, OSError)
     progress = Progress(wanted=as_events)
@@ -112,15 +124,19 @@ def export(
         progress.begin("Loading the checkpoint", 0.0)
         network, config, step = load_generator(source, ema=not no_ema, direction=direction)
         draft = _draft(config, step, out, **texts)
+        if flat and draft.direction != "sat2map":
+            raise click.UsageError("--flat-colours is for maps: photographs have none")
         trial = out.with_name(f".{out.name}.trial")  # it bears the real name once it has proved itself
-        try:
+        which: dict[str, Any] = {"limit": limit or 0, "a_side": config.a_side, "skip_broken": skip_broken}
+        which["pairs"] = config.model == "pix2pix"
+        with ExitStack() as stack:
+            stack.callback(trial.unlink, missing_ok=True)
+            tiles_of = stack.enter_context(open_tiles(data, tiles, on_note=_note, **which)) if data else None
+            if flat and tiles_of:
+                draft = dataclasses.replace(draft, flat_colours=_colours(tiles_of, config.image_size))
             progress.begin("Exporting", 0.15)
             card = export_generator(network, draft, trial, precision=precision, noise=noise)
-            which: dict[str, Any] = {"limit": limit or 0, "a_side": config.a_side, "skip_broken": skip_broken}
-            which["pairs"] = config.model == "pix2pix"
-            parity, figures = _examined(network, trial, card, progress, data=data, tiles=tiles, **which)
-        finally:
-            trial.unlink(missing_ok=True)
+            parity, figures = _examined(network, trial, card, progress, tiles_of)
         draft = dataclasses.replace(draft, metrics=figures)
         card = export_generator(network, draft, out, precision=precision, noise=noise)
         if json_file is not None:
@@ -135,23 +151,21 @@ def _examined(
     path: Path,
     card: GeneratorCard,
     progress: Progress,
-    *,
-    data: Path | None,
-    **which: Any,
+    source: TileSource | None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """How far a file is from its network, and its figures on held-out tiles if there are data."""
     import numpy as np
 
     from mapgan.imageio import to_unit
     from mapgan.scoring import score
-    from mapgan.scoring.tiles import open_tiles, spread
+    from mapgan.scoring.tiles import spread
 
     progress.begin("Comparing it with the network", 0.3)
-    if data is None:
+    if source is None:
         side = card.image_size
         noise = np.random.default_rng(0).uniform(-1, 1, (_PARITY_IMAGES, side, side, 3)).astype(np.float32)
         return _check_parity(network, path, card, noise, "noise"), {}
-    with open_tiles(data, on_note=_note, **which) as source, bar("measuring") as report:
+    with bar("measuring") as report:
         shown = source.at(card.image_size).sources(card.direction)
         images = to_unit(np.stack(spread(list(shown), _PARITY_TILES)))
         parity = _check_parity(network, path, card, images, source.label)
@@ -162,6 +176,21 @@ def _examined(
             told(share)
 
         return parity, score(path, source, on_progress=on_progress)
+
+
+def _colours(source: TileSource, size: int) -> str:
+    """The common colours of the training maps, for a card.
+
+    Raises:
+        ExportError: they have none.
+    """
+    from mapgan.export import ExportError
+    from mapgan.flatcolours import common_colours, to_text
+
+    colours = common_colours(source.at(size).known_drawn)
+    if not colours:
+        raise ExportError("The training maps have no common colours; export without --flat-colours.")
+    return to_text(colours)
 
 
 def _note(text: str) -> None:

@@ -55,14 +55,15 @@ def draft_card(
     description: str = "",
     limits: str = "",
     compute: str = "",
+    flat_colours: str = "",
 ) -> GeneratorCard:
     """The card of a run's generator, complete but for what the export adds (the hash, the precision).
 
     Args:
         config: the run's.
         step: training steps done.
-        name, title, training_data, attribution, licence, command, metrics, description, limits, compute: see
-            `GeneratorCard`.
+        name, title, training_data, attribution, licence, command, metrics, description, limits, compute,
+            flat_colours: see `GeneratorCard`.
 
     Raises:
         CardError: when a text does not fit a card.
@@ -97,6 +98,7 @@ def draft_card(
         description=description,
         limits=limits,
         compute=compute,
+        flat_colours=flat_colours,
     )
 
 

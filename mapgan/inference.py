@@ -22,6 +22,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from mapgan.card import CardError, GeneratorCard, read_card
+from mapgan.flatcolours import flatten, from_text
 from mapgan.imageio import RGB, from_unit, to_unit
 from mapgan.onnxfile import OnnxFileError, read_metadata, weights_sha256
 from mapgan.seams import Floats, Pixels, SeamMeter
@@ -98,6 +99,7 @@ class Generator:
             raise InferenceError(f"The generator {path} cannot be used. {error}") from error
         if digest != self.card.weights_sha256:
             raise InferenceError(f"The weights in {path} are not those its card names. Export it again.")
+        self._flat_colours = from_text(self.card.flat_colours)
         # A U-Net's multiple is its window: its innermost layers know that one size only.
         self._fixed = self.card.side_multiple == self.card.window
         self._session = _open_session(data, threads, side=self.card.window if self._fixed else None)
@@ -181,7 +183,7 @@ class Generator:
         whole = self._whole_size(height, width)
         if whole:
             padded, inner = pad_to(image[0:height], *whole)
-            write(from_unit(predict(padded[None])[0][inner]))
+            write(self._pixels(predict(padded[None])[0][inner]))
             report(1.0)
             return Report(height, width, 1, 0, 0, None)
         return self._translate_windows(image, write, predict, report, batch)
@@ -235,11 +237,16 @@ class Generator:
         meter, row = SeamMeter(), 0
         for band in translate_bands(source, predict_and_report, window=window, overlap=overlap, batch=batch):
             kept = slice(max(rows.start - row, 0), max(rows.stop - row, 0)), columns
-            pixels = from_unit(band.pixels[kept])
+            pixels = self._pixels(band.pixels[kept])
             meter.add(pixels, band.owners[kept])
             write(pixels)
             row += len(band.pixels)
         return Report(height, width, total, window, overlap, meter.score)
+
+    def _pixels(self, drawn: Floats) -> RGB:
+        """What was drawn in [-1, 1] as pixels, in flat colours if the card has some."""
+        pixels = from_unit(drawn)
+        return flatten(pixels, self._flat_colours) if self._flat_colours else pixels
 
     def _check_inputs(self) -> None:
         """The graph's interface, so that a foreign model fails here and not in the middle of a job."""

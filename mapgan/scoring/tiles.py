@@ -49,6 +49,7 @@ class Tiles:
         aerial, drawn: domains A and B, uint8 ``(n, s, s, 3)``.
         paired: whether ``aerial[i]`` and ``drawn[i]`` are of one place.
         medians: per-channel median colours of the training pictures of A and B.
+        known_drawn: some training pictures of B, as ``drawn``.
     """
 
     stems: list[str]
@@ -56,6 +57,7 @@ class Tiles:
     drawn: Pictures
     paired: bool
     medians: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
+    known_drawn: Pictures
 
     def sources(self, direction: str) -> Pictures:
         """What a generator of ``direction`` is given."""
@@ -347,4 +349,4 @@ def _load_domains(paths: DomainPaths | None, limit: int, size: int, *, skip_brok
 def _tiles(shown: _Loaded, known: _Loaded, *, paired: bool) -> Tiles:
     """The pictures that are shown, and the colours of those that are known."""
     medians = metrics.median_colour(known.a), metrics.median_colour(known.b)
-    return Tiles(shown.stems, shown.a, shown.b, paired, medians)
+    return Tiles(shown.stems, shown.a, shown.b, paired, medians, known.b)

@@ -58,6 +58,8 @@ def test_a_file_tells_its_card(tmp_path):
         {"weights_sha256": "F" * 64},
         {"created": "yesterday"},
         {"format_version": 0},
+        {"flat_colours": "e9e5df,f3f0ea"},
+        {"flat_colours": " ".join(["e9e5df"] * 17)},
     ],
 )
 def test_fields_are_checked(changes):
@@ -71,9 +73,9 @@ def _json(**changes):
 
 
 def test_cards_of_earlier_versions_have_no_words():
-    """Files made before `description`, `limits` and `compute` were there are read as ever."""
+    """Files made before `description`, `limits`, `compute` and `flat_colours` are read as ever."""
     values = json.loads(make_card().to_json())
-    for name in ("description", "limits", "compute"):
+    for name in ("description", "limits", "compute", "flat_colours"):
         del values[name]
     assert GeneratorCard.from_json(json.dumps(values)) == make_card()
 
