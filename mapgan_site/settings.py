@@ -180,7 +180,7 @@ TRANSLATION_MAX_BYTES = env.integer("MAPGAN_MAX_UPLOAD_MB", 20, least=1, most=10
 TRANSLATION_MAX_PIXELS = round(env.number("MAPGAN_MAX_MEGAPIXELS", 25, least=0.01, most=400) * 1_000_000)
 REQUEST_MAX_BYTES = TRANSLATION_MAX_BYTES + 2**20  # the image and what a multipart form adds to it
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2**20  # form fields, not files
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000  # every checkpoint of a long run may be chosen; the bytes are bounded
 DATA_UPLOAD_MAX_NUMBER_FILES = 10
 TRANSLATOR_CACHE_DIR = VAR_DIR / "cache" / "generators"
 TRANSLATOR_LOADED_GENERATORS = env.integer("MAPGAN_LOADED_GENERATORS", 3, least=1, most=100)

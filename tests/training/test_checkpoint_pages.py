@@ -120,6 +120,8 @@ def test_a_hundred_chosen_fit_into_no_address(clients: Clients, run: TrainingRun
     assert page.redirect_chain == []
     assert "Delete 103 checkpoints?" in text_of(page)
     assert page.content.decode().count('type="hidden" name="checkpoint"') == 103
+    many = [*chosen, *(str(uuid.uuid4()) for _ in range(3_000))]  # a run that keeps all it has
+    assert clients["carol"].post(act, {"action": "delete", "checkpoint": many}).status_code == 200
     answer = clients["carol"].post(act, {"action": "compare", "checkpoint": chosen})
     assert len(answer["Location"]) < 1_000
     page = clients["carol"].get(answer["Location"])
