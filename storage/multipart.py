@@ -32,7 +32,10 @@ PART_LEAST: Final = 5 * 2**20  # S3's own limits, except for the last part
 PARTS_LIMIT: Final = 10_000
 COPY_PART: Final = 256 * 2**20
 SENDERS: Final = 4  # parts on their way at the same time, each in memory
-ROUNDS: Final = 3  # somebody else completed or swept what we were sending to: begin again so often
+ROUNDS: Final = 8
+"""How often to begin again because somebody else completed, took or swept what we were sending to: each of n
+that store the same content at once does it to another twice, by completing an upload and by deleting it."""
+GONE: Final = {"NoSuchUpload", "NoSuchKey", "InvalidPart"}
 LOOK: Final = 0.5  # seconds in which a wish to stop may go unnoticed
 
 Check = Callable[[], None]
@@ -70,7 +73,7 @@ class MultipartUploads:
                 self._copy(staged, key)
                 break
             except ClientError as error:
-                gone = code_of(error) in {"NoSuchUpload", "NoSuchKey"} or status_of(error) == 404
+                gone = code_of(error) in GONE or status_of(error) == 404
                 if not gone or attempt == ROUNDS:
                     raise
         self._client.delete_object(Bucket=self._bucket, Key=staged)

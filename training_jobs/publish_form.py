@@ -37,9 +37,15 @@ class PublishForm(forms.ModelForm[Publication]):
 
     class Meta:
         model = Publication
-        fields = ["direction", "title", "name", "description", "limits", "attribution", "everyone"]
+        fields = [
+            "direction", "title", "name", "description", "limits", "attribution", "flat_colours", "everyone",
+        ]  # fmt: skip
         widgets = _widgets()
-        labels = {"everyone": "Offer it to everybody at once", "name": "Short name"}
+        labels = {
+            "everyone": "Offer it to everybody at once",
+            "flat_colours": "Draw maps in flat colours",
+            "name": "Short name",
+        }
         help_texts = HELP
 
     def __init__(self, data: Any = None, *, checkpoint: Checkpoint, user: User, **kwargs: Any) -> None:
@@ -48,6 +54,10 @@ class PublishForm(forms.ModelForm[Publication]):
         self.directions = directions_of(checkpoint)
         choices = [(name, Direction(name).label) for name in self.directions]
         own = checkpoint.run.config["direction"]
+        if Direction.SATELLITE_TO_MAP in self.directions:
+            self.fields["flat_colours"].initial = True
+        else:
+            del self.fields["flat_colours"]
         help_text = ""
         if len(self.directions) > 1:
             choices.insert(0, (BOTH, "Both directions"))
@@ -62,7 +72,7 @@ class PublishForm(forms.ModelForm[Publication]):
         """Ask for it; nothing, with the error in the form, when it cannot be."""
         if not self.is_valid():
             return []
-        values = {name: self.cleaned_data[name] for name in self.Meta.fields}
+        values = {name: self.cleaned_data[name] for name in self.Meta.fields if name in self.fields}
         offer = Offer(**values)
         offers = both_directions(offer, self.directions) if offer.direction == BOTH else [offer]
         try:

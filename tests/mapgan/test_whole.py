@@ -60,19 +60,22 @@ def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
 
 def test_settings_and_samples_are_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beside the checkpoint itself, before they have their names."""
-    synced: set[str] = set()
-    sync = os.fsync
+    synced: set[Path] = set()
+    named: dict[str, Path] = {}
+    sync, replace = os.fsync, Path.replace
 
     def note(descriptor: int) -> None:
         sync(descriptor)
-        synced.add(opened(descriptor).relative_to(tmp_path).as_posix())
+        synced.add(opened(descriptor))
+
+    def look(part: Path, path: Path) -> Path:
+        named[path.relative_to(tmp_path).as_posix()] = part
+        return replace(part, path)
 
     monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(Path, "replace", look)
     config = TrainConfig.from_dict({**CONFIG.to_dict(), "steps": 1})
     train(config, dataset(), tmp_path, validation=validation(), beside=[Samples()])
-    samples = {
-        "input/map2sat/.w.png.part",
-        "target/map2sat/.x.png.part",
-        ".part-step-00000001/map2sat/.w.png.part",
-    }
-    assert {".config.toml.part"} | {f"samples/{name}" for name in samples} <= synced
+    folders = ("input/map2sat/w", "target/map2sat/x", ".part-step-00000001/map2sat/w")
+    for name in ("config.toml", *(f"samples/{name}.png" for name in folders)):
+        assert named[name] in synced

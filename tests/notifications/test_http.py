@@ -160,7 +160,8 @@ def test_certificates_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     def answer(connection: socket.socket) -> None:
         with context.wrap_socket(connection, server_side=True) as secure:
-            secure.recv(4096)
+            while not (part := secure.recv(4096)).endswith(b"{}") and part:
+                pass  # what is left unread takes the answer along when we hang up
             secure.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
 
     networks = [*LOOPBACK, ipaddress.ip_network("::1/128")]

@@ -251,4 +251,5 @@ def test_machines_are_told_what_their_scripts_read() -> None:
 
 def scripts() -> list[Path]:
     """For a shell, without those whose variables all have defaults."""
-    return [path for path in EC2.iterdir() if path.suffix == "" and path.name not in ("spot-watch", "tag")]
+    files = (path for path in EC2.iterdir() if path.is_file() and path.suffix == "")
+    return [path for path in files if path.name not in ("spot-watch", "tag")]

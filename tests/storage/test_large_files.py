@@ -156,7 +156,7 @@ def test_whole_but_not_yet_in_its_place(s3_bucket: str, s3_server: S3Server, fil
 
 
 def test_two_at_once_take_nothing_from_each_other(s3_bucket: str, s3_server: S3Server, file: Path) -> None:
-    keys = [f"checkpoints/44/twin-{number}.npz" for number in range(3)]
+    keys = [f"checkpoints/44/twin-{number}.npz" for number in range(4)]
     failures: list[BaseException] = []
 
     def store(key: str) -> None:
@@ -170,7 +170,7 @@ def test_two_at_once_take_nothing_from_each_other(s3_bucket: str, s3_server: S3S
         thread.start()
     for thread in threads:
         thread.join()
-    assert failures == []
+    assert [(str(each), each.__notes__, each.__cause__) for each in failures] == []
     for key in keys:
         assert read(key) == file.read_bytes()
 

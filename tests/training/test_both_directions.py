@@ -107,7 +107,13 @@ def test_both_directions_are_published_and_used(live_stack: LiveStack, tmp_path:
     status, answer = staff.ask("GET", f"/api/v1/checkpoints/?run={uuid.UUID(run)}")
     last = json.loads(answer)["results"][-1]
     assert (status, last["step"]) == (200, 6)
-    offer = {"direction": "both", "name": "both-ways", "title": "Both ways", "everyone": True}
+    offer = {
+        "direction": "both",
+        "name": "both-ways",
+        "title": "Both ways",
+        "everyone": True,
+        "flat_colours": True,
+    }
     status, answer = staff.ask("POST", f"/api/v1/checkpoints/{last['id']}/publications/", offer)
     assert status == 202, answer
     made = [uuid.UUID(row["id"]).hex for row in json.loads(answer)]
@@ -120,6 +126,7 @@ def test_both_directions_are_published_and_used(live_stack: LiveStack, tmp_path:
         generator = offered[f"both-ways-{direction}"]
         assert (generator["direction"], generator["state"]) == (direction, "published")
         assert generator["card"]["metrics"]["held_out"]["tiles"] > 0
+        assert bool(generator["card"]["flat_colours"]) == (direction == "sat2map")  # photographs have none
         translation = member.translate(generator["id"], picture(96, 80))
 
         def done(translation: str = translation) -> bool:

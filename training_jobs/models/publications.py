@@ -43,6 +43,11 @@ class Publication(Job):
         max_length=200, blank=True, help_text="Whom the pictures it learnt from are owed to."
     )
     everyone = models.BooleanField(default=False, help_text="Offer it to everybody; else to staff, on trial.")
+    flat_colours = models.BooleanField(
+        default=False,
+        help_text="Of maps: what is drawn near to a common colour of the training maps becomes that colour, "
+        "so that areas are flat.",
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="publications"
     )

@@ -108,7 +108,7 @@ class PublicationSerializer(JobSerializer):
         model = Publication
         fields = [
             *JOB_FIELDS, "checkpoint", "direction", "name", "title", "description", "limits", "attribution",
-            "everyone", "parity", "generator", "offered", "url",
+            "flat_colours", "everyone", "parity", "generator", "offered", "url",
         ]  # fmt: skip
 
     def get_offered(self, publication: Publication) -> str | None:
@@ -134,6 +134,10 @@ class PublishSerializer(CardSerializer):
         "direction.",
     )
     name = serializers.CharField(max_length=64, help_text="a-z, 0-9, dot, dash and underscore.")
+    flat_colours = serializers.BooleanField(
+        default=False,
+        help_text="Of maps: what is drawn near to a common colour of the training maps becomes that colour.",
+    )
     everyone = serializers.BooleanField(default=False)
 
 

@@ -31,6 +31,7 @@ class Offer:
     description: str = ""
     limits: str = ""
     attribution: str = ""
+    flat_colours: bool = False
     everyone: bool = False
 
 

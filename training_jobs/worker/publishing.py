@@ -13,7 +13,7 @@ from training_jobs.models import Checkpoint, Publication
 from training_jobs.worker.evaluating import bring_for_use, in_words
 from training_jobs.worker.library import run_library
 from training_jobs.worker.scratch import dataset_file, scratch
-from translator.models import Generator, GeneratorState
+from translator.models import Direction, Generator, GeneratorState
 from translator.services import (
     CardText,
     GeneratorRejected,
@@ -64,7 +64,10 @@ def _made(job: Publication, attempt: Attempt) -> tuple[Generator, dict[str, Any]
         attempt.report(BROUGHT_DATA, "Fetching the checkpoint")
         source = bring_for_use(checkpoint, folder / "run", attempt, first=BROUGHT_DATA, last=BROUGHT)
         out, told = folder / f"{job.name}.onnx", folder / "told.json"
-        arguments = [*_arguments(job, checkpoint, source, out), *_tiles(data, folder), "--json", str(told)]
+        tiles = _tiles(data, folder)
+        if tiles and job.flat_colours and job.direction == Direction.SATELLITE_TO_MAP:
+            tiles.append("--flat-colours")
+        arguments = [*_arguments(job, checkpoint, source, out), *tiles, "--json", str(told)]
         end, reason = run_library(arguments, folder / "log.txt", attempt, first=BROUGHT, last=EXPORTED)
         if end.code or not out.is_file():
             raise JobFailed("export_failed", in_words(reason, "exported", data, folder), details=end.tail)
