@@ -183,7 +183,7 @@ class Generator:
         whole = self._whole_size(height, width)
         if whole:
             padded, inner = pad_to(image[0:height], *whole)
-            write(self._pixels(predict(padded[None])[0][inner]))
+            write(self._flat(from_unit(predict(padded[None])[0][inner])))
             report(1.0)
             return Report(height, width, 1, 0, 0, None)
         return self._translate_windows(image, write, predict, report, batch)
@@ -237,15 +237,14 @@ class Generator:
         meter, row = SeamMeter(), 0
         for band in translate_bands(source, predict_and_report, window=window, overlap=overlap, batch=batch):
             kept = slice(max(rows.start - row, 0), max(rows.stop - row, 0)), columns
-            pixels = self._pixels(band.pixels[kept])
-            meter.add(pixels, band.owners[kept])
-            write(pixels)
+            pixels = from_unit(band.pixels[kept])
+            meter.add(pixels, band.owners[kept])  # how windows were joined: flat colours are no part of it
+            write(self._flat(pixels))
             row += len(band.pixels)
         return Report(height, width, total, window, overlap, meter.score)
 
-    def _pixels(self, drawn: Floats) -> RGB:
-        """What was drawn in [-1, 1] as pixels, in flat colours if the card has some."""
-        pixels = from_unit(drawn)
+    def _flat(self, pixels: RGB) -> RGB:
+        """In flat colours if the card has some."""
         return flatten(pixels, self._flat_colours) if self._flat_colours else pixels
 
     def _check_inputs(self) -> None:
