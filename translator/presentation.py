@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -13,12 +13,12 @@ class Measure:
 
     Attributes:
         label: in words.
-        aim: ``1`` more is better, ``-1`` less is better, ``0`` as near to one as can be.
+        aim: ``1`` more is better, ``-1`` less is better, ``0`` as near to one as can be; None is unknown.
         unit: ``%`` shows a share of one as per cent; anything else is only for numbers.
     """
 
     label: str
-    aim: int
+    aim: int | None
     unit: str = ""
 
 
@@ -32,10 +32,14 @@ MEASURES = {
     "palette_miou": Measure("Overlap of classes (mIoU)", 1, "%"),
     "psnr": Measure("Peak signal to noise, dB", 1),
     "ssim": Measure("Structural similarity", 1),
+    "ms_ssim": Measure("Structural similarity, five scales", 1),
     "sharpness_ratio": Measure("Sharpness (1: as real)", 0),
     "spectrum_distance": Measure("Distance of spectra", -1),
+    "kid_random_cnn": Measure("Distance of textures (KID, random CNN)", -1),
+    "swd": Measure("Distance of patches (SWD)", -1),
+    "fid_keras_inception": Measure("FID (Keras Inception)", -1),
 }
-HIDDEN = {"images", "sharpness"}  # a count, and a figure that says nothing without the real images'
+HIDDEN = {"images", "sharpness", "psnr_other"}  # a count, and figures that say nothing without others
 COLUMNS = {
     "generator": "This generator",
     "median_colour": "One flat colour",
@@ -45,10 +49,11 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure; ``best`` of its row or not."""
+    """One figure, ``best`` of its row or not; ``between`` has the ends of its 95 % interval, if known."""
 
     text: str
     best: bool
+    between: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,11 +74,14 @@ def figures_of(card: Mapping[str, Any]) -> Figures | None:
     if "generator" not in sets:
         return None
     rows = []
+    intervals = sets["generator"].get("intervals")
     order = [*MEASURES, *(key for key in sets["generator"] if key not in MEASURES and key not in HIDDEN)]
     for key in order:
         values = [_number(each.get(key)) for each in sets.values()]
         if values[0] is not None:
-            rows.append((_measure(key).label, _cells(_measure(key), values)))
+            cells = _cells(_measure(key), values)
+            ends = _interval(_measure(key), intervals, key)
+            rows.append((_measure(key).label, [replace(cells[0], between=ends), *cells[1:]]))
     if not rows:
         return None
     return Figures([COLUMNS[name] for name in sets], rows, _measured_on(metrics.get("held_out")))
@@ -86,7 +94,7 @@ def _measured_on(held_out: object) -> str:
 
 
 def _measure(key: str) -> Measure:
-    return MEASURES.get(key, Measure(key.replace("_", " ").capitalize(), 1))
+    return MEASURES.get(key, Measure(key.replace("_", " ").capitalize(), None))
 
 
 def _number(value: object) -> float | None:
@@ -95,9 +103,21 @@ def _number(value: object) -> float | None:
 
 def _cells(measure: Measure, values: list[float | None]) -> list[Cell]:
     present = [value for value in values if value is not None]
-    best = max(present, key=lambda value: -abs(value - 1) if measure.aim == 0 else measure.aim * value)
+    aim = measure.aim
+    if aim is None:
+        return [Cell(_text(measure, value), False) for value in values]
+    best = max(present, key=lambda value: -abs(value - 1) if aim == 0 else aim * value)
     known = len(present) > 1
     return [Cell(_text(measure, value), known and value == best) for value in values]
+
+
+def _interval(measure: Measure, intervals: object, key: str) -> str:
+    """Both ends, without a unit; empty when the card does not say or says something odd."""
+    ends = intervals.get(key) if isinstance(intervals, Mapping) else None
+    numbers = [_number(end) for end in ends] if isinstance(ends, list | tuple) else []
+    if len(numbers) != 2 or None in numbers:
+        return ""
+    return " to ".join(_text(measure, number).removesuffix(" %") for number in numbers)
 
 
 def _text(measure: Measure, value: float | None) -> str:

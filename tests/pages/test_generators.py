@@ -33,6 +33,25 @@ def test_figures_beside_the_baselines() -> None:
     assert rows["Own idea"] == [("12.5", False), DASH, DASH]
 
 
+def test_intervals_and_measures_of_which_less_is_better() -> None:
+    """A measure that nobody knows has no best; odd intervals of foreign files are left out."""
+    own = {"acc5": 0.4, "kid_random_cnn": 0.004, "swd": 30.0, "novelty": 2.0, "psnr_other": 14.0}
+    intervals = {"acc5": [0.36, 0.442], "kid_random_cnn": [0.001, 0.006], "swd": "wide", "novelty": [1]}
+    flat = {"acc5": 0.28, "kid_random_cnn": 0.2, "swd": 600.0, "novelty": 1.0}
+    figures = figures_of({"metrics": {"generator": {**own, "intervals": intervals}, "median_colour": flat}})
+    assert figures is not None
+    rows = dict(figures.rows)
+    assert [cell.between for cell in rows["Within 5 grey levels"]] == ["36.0 to 44.2", ""]
+    assert [cell.best for cell in rows["Distance of textures (KID, random CNN)"]] == [True, False]
+    assert rows["Distance of textures (KID, random CNN)"][0].between == "0.001 to 0.006"
+    assert [(cell.best, cell.between) for cell in rows["Distance of patches (SWD)"]] == [
+        (True, ""),
+        (False, ""),
+    ]
+    assert [(cell.best, cell.between) for cell in rows["Novelty"]] == [(False, ""), (False, "")]
+    assert "Psnr other" not in rows
+
+
 @pytest.mark.parametrize("metrics", BARE)
 def test_cards_without_figures(metrics: object) -> None:
     assert figures_of({"metrics": metrics}) is None
