@@ -23,8 +23,8 @@ SPREAD: Final = 6
 """Levels that lossy compression moves a flat colour by."""
 APART: Final = 10
 """Colours nearer to each other than this are one colour and its borders."""
-LEAST_SHARE: Final = 0.005
-"""Of all pixels, for a colour to count."""
+LEAST_SHARE: Final = 0.01
+"""Of all pixels, for a colour to count: rarer ones draw more pixels to them than are theirs."""
 MOST: Final = 16
 _ENOUGH: Final = 1_500_000
 """Pixels to look at, evenly spread; more do not move a colour."""
