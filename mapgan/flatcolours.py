@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from mapgan.imageio import RGB
 
@@ -66,20 +67,9 @@ def _fullest(pixels: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
     bins = (pixels // _BIN).astype(np.intp)
     places = (bins[:, 0] * _BINS + bins[:, 1]) * _BINS + bins[:, 2]
     counts = np.bincount(places, minlength=_BINS**3).reshape(_BINS, _BINS, _BINS)
-    for axis in range(3):
-        lower = np.zeros_like(counts)
-        lower[_from(1, axis)] = counts[_to(-1, axis)]
-        counts = counts + lower
-    at = np.unravel_index(int(counts.argmax()), counts.shape)
+    cubes = sliding_window_view(np.pad(counts, (1, 0)), (2, 2, 2)).sum(axis=(-1, -2, -3))
+    at = np.unravel_index(int(cubes.argmax()), cubes.shape)
     return np.array(at, np.int16) * np.int16(_BIN)
-
-
-def _from(start: int, axis: int) -> tuple[slice, ...]:
-    return tuple(slice(start, None) if each == axis else slice(None) for each in range(3))
-
-
-def _to(stop: int, axis: int) -> tuple[slice, ...]:
-    return tuple(slice(None, stop) if each == axis else slice(None) for each in range(3))
 
 
 def _distance(pixels: npt.NDArray[np.int16], colour: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
