@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mapgan.datasets import DatasetError
+from mapgan.whole import written
 
 if TYPE_CHECKING:
     from mapgan.doctor.report import Report
@@ -100,9 +101,8 @@ def doctor(
                 report = report.named_from(root)
         progress.end()
         if json_file is not None:
-            part = json_file.with_name(f".{json_file.name}.part")
-            part.write_text(report.to_json(), encoding="utf-8")
-            part.replace(json_file)
+            with written(json_file) as file:
+                file.write(report.to_json().encode())
         if split_folder is not None:
             said = _split(report, split_folder, val=fraction, test=test_fraction, seed=seed)
     except (DatasetError, OSError) as error:

@@ -11,8 +11,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +28,7 @@ from mapgan.inference import IMAGE_INPUT, IMAGE_OUTPUT, NOISE_KEY
 from mapgan.onnxfile import weights_sha256
 from mapgan.onnxgraph import ExportError, Precision, build_graph
 from mapgan.translating import at_test_time
+from mapgan.whole import written
 
 __all__ = [
     "Difference", "ExportError", "Precision", "differences", "draft_card", "export_generator", "parity",
@@ -136,7 +135,9 @@ def export_generator(
     if noise:
         metadata[NOISE_KEY] = json.dumps(inputs)
     helper.set_model_props(model, metadata)
-    _write_atomically(out, model.SerializeToString())
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with written(out) as file:
+        file.write(model.SerializeToString())
     return card
 
 
@@ -180,19 +181,3 @@ def differences(network: keras.Model, path: Path, images: npt.NDArray[np.float32
 def parity(network: keras.Model, path: Path, images: npt.NDArray[np.float32]) -> float:
     """The largest of `differences`."""
     return differences(network, path, images).largest
-
-
-def _write_atomically(out: Path, data: bytes) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.", suffix=".part")
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.chmod(0o644)  # mkstemp's 600 would keep other workers from reading a published file
-        part.replace(out)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

@@ -8,7 +8,6 @@ by the run's seed. A resumed run reads the file and decides nothing. A split tha
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -18,6 +17,7 @@ from typing import Any, Final, TypeAlias
 from mapgan import checkpoints
 from mapgan.config import TrainConfig
 from mapgan.datasets import DatasetError, some
+from mapgan.whole import written
 
 FILE: Final = "split.json"
 FORMAT: Final = 1
@@ -247,9 +247,5 @@ def write(holdout: Holdout, run: Path) -> None:
     }
     if holdout.given:
         values |= {"given": True, "test": holdout.test}
-    part = run / f".{FILE}.part"
-    with part.open("w", encoding="utf-8") as file:
-        json.dump(values, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(run / FILE)
+    with written(run / FILE) as file:
+        file.write(json.dumps(values, indent=1).encode())

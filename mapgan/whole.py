@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 
+def hidden(path: Path) -> Path:
+    """What a file is called until it is whole: as its name may be as long as one can be, by its hash."""
+    return path.with_name(f".{sha256(os.fsencode(path.name)).hexdigest()[:32]}.part")
+
+
 @contextmanager
 def written(path: Path) -> Iterator[BinaryIO]:
     """A new file under a hidden name, to be filled in the block; then it is on the disk and called ``path``.
@@ -17,8 +22,7 @@ def written(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OSError: it cannot be written. What had the name before stays, as after any error in the block.
     """
-    # A tile's name may be as long as a file's can be, so ours is made of its hash.
-    part = path.with_name(f".{sha256(os.fsencode(path.name)).hexdigest()[:32]}.part")
+    part = hidden(path)
     try:
         with part.open("wb") as file:
             yield file

@@ -6,8 +6,6 @@ and follows the reader's light or dark scheme; a few lines of script let the tab
 
 from __future__ import annotations
 
-import os
-import tempfile
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
@@ -19,6 +17,7 @@ from mapgan.report.charts import charts
 from mapgan.report.pictures import gallery
 from mapgan.report.table import TITLES, ranking, title_of
 from mapgan.scoring import Result
+from mapgan.whole import written
 
 HERE: Final = Path(__file__).parent
 POLICY: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
@@ -37,16 +36,8 @@ def write_report(result: Result, out: Path, *, command: str = "") -> None:
         OSError: the file cannot be written.
     """
     page = render(result, command=command).encode()
-    handle, name = tempfile.mkstemp(dir=out.resolve().parent, prefix=f".{out.name}.", suffix=".part")
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(page)
-        part.chmod(0o644)
-        part.replace(out)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with written(out) as file:
+        file.write(page)
 
 
 def render(result: Result, *, command: str = "") -> str:

@@ -13,6 +13,7 @@ from mapgan import checkpoints, holdout
 from mapgan.checkpoints import CheckpointError
 from mapgan.config import TrainConfig
 from mapgan.scoring import Result
+from mapgan.whole import written
 
 FILE: Final = "metrics.json"
 BASELINES: Final = "baselines.json"
@@ -40,17 +41,17 @@ def keep_measures(result: Result) -> list[Path]:
         for row in rows:
             if row.kind == "checkpoint" and row.path and not (row.path / FILE).exists():
                 found.setdefault(row.path, {})[direction] = _rounded(row.measured.values)
-    written = []
+    kept = []
     for path, directions in found.items():
         with suppress(CheckpointError):  # removed meanwhile
             checkpoint = checkpoints.read_manifest(path)
             whole = set(checkpoint.config.directions) == set(directions)
             if whole and _on_own_tiles(path.resolve().parent.parent, checkpoint.config, result):
                 entry = {"step": checkpoint.step, "tiles": result.tiles, "directions": directions}
-                part = path / f".{FILE}.part"
-                part.write_text(json.dumps(entry, indent=1), encoding="utf-8")
-                written.append(part.replace(path / FILE))
-    return written
+                with written(path / FILE) as file:
+                    file.write(json.dumps(entry, indent=1).encode())
+                kept.append(path / FILE)
+    return kept
 
 
 def _on_own_tiles(run: Path, config: TrainConfig, result: Result) -> bool:

@@ -17,6 +17,7 @@ from mapgan import checkpoints, datasets
 from mapgan.cli import main
 from mapgan.config import TrainConfig
 from mapgan.inference import Generator
+from mapgan.whole import hidden
 from tests.mapgan.generators import make_generator
 from tests.mapgan.pairs import REAL_MAPS, write_maps
 from tests.mapgan.test_traindata import halves
@@ -209,7 +210,7 @@ def test_a_run_brings_its_own_tiles(maps: Path, cycle_run: Path, tmp_path: Path)
     assert "4 tiles of val" in result.output
     assert kept.read_text() == "{}"
     # a folder that takes nothing costs no result
-    (run / "checkpoints/step-00000004/.metrics.json.part").mkdir()
+    hidden(run / "checkpoints/step-00000004/metrics.json").mkdir()
     values = tmp_path / "run.json"
     result = evaluate(run, "--data", maps, "--checkpoint", "4", "--json", values)
     assert (result.exit_code, values.is_file()) == (0, True)
