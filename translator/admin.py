@@ -7,24 +7,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from translator.models import Generator, Leftover, Translation
-from translator.services import generator_publish, generator_retire, translation_cancel, translation_delete
+from translator.services import (
+    GeneratorRejected,
+    generator_make_default,
+    generator_publish,
+    generator_retire,
+    translation_cancel,
+    translation_delete,
+)
 
 
 @admin.register(Generator)
 class GeneratorAdmin(admin.ModelAdmin[Generator]):
     """Generators come by ``manage.py generator_import`` and training; here they are described and offered."""
 
-    list_display = ["title", "name", "version", "direction", "state", "size_bytes", "created_at"]
+    list_display = ["title", "name", "version", "direction", "state", "is_default", "size_bytes", "created_at"]
     list_filter = ["state", "direction"]
     search_fields = ["title", "name", "sha256"]
-    actions = ["publish", "retire"]
+    actions = ["publish", "make_default", "retire"]
     readonly_fields = [
-        "id", "name", "version", "direction", "state", "card", "file", "sha256", "size_bytes", "sample_input",
+        "id", "name", "version", "direction", "state", "is_default", "card", "file", "sha256", "size_bytes", "sample_input",
         "sample_output", "created_at",
     ]  # fmt: skip
 
@@ -45,6 +52,15 @@ class GeneratorAdmin(admin.ModelAdmin[Generator]):
         """Offer them to everybody, the newest of a name last so that it is the one that stays."""
         for generator in queryset.order_by("version"):
             generator_publish(generator=generator)
+
+    @admin.action(description="Make the default of its direction", permissions=["change"])
+    def make_default(self, request: HttpRequest, queryset: QuerySet[Generator]) -> None:
+        """Choose it for everybody who chooses none."""
+        for generator in queryset:
+            try:
+                generator_make_default(generator=generator)
+            except GeneratorRejected as refusal:
+                self.message_user(request, str(refusal), messages.ERROR)
 
     @admin.action(description="Retire", permissions=["change"])
     def retire(self, request: HttpRequest, queryset: QuerySet[Generator]) -> None:

@@ -53,6 +53,9 @@ class Generator(models.Model):
     )
     direction = models.CharField(max_length=7, choices=Direction.choices)
     state = models.CharField(max_length=9, choices=GeneratorState.choices, default=GeneratorState.TRIAL)
+    is_default = models.BooleanField(
+        default=False, editable=False, help_text="The one of its direction that is chosen for who chooses none."
+    )
     card = models.JSONField(default=dict, help_text="What the file says of itself.")
     file = models.CharField(max_length=200, help_text="Storage key of the ONNX file.")
     sha256 = models.CharField(max_length=64, unique=True, help_text="Of the file's bytes.")
@@ -63,9 +66,16 @@ class Generator(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        ordering = ["direction", "name", "-version"]
+        ordering = ["direction", "-is_default", "name", "-version"]
         constraints = [
             models.UniqueConstraint(fields=["name", "version"], name="translator_generator_version_once"),
+            models.UniqueConstraint(
+                fields=["direction"], condition=Q(is_default=True), name="translator_generator_one_default"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_default=False) | Q(state=GeneratorState.PUBLISHED),
+                name="translator_generator_default_published",
+            ),
             models.UniqueConstraint(
                 fields=["name"],
                 condition=Q(state=GeneratorState.PUBLISHED),

@@ -75,7 +75,7 @@ def is_staff(user: Person) -> bool:
 
 
 def generators_offered(user: Person) -> QuerySet[Generator]:
-    """The generators this person may choose, the newest version of a name first."""
+    """The generators this person may choose: of a direction its default first, of a name the newest version."""
     offered = [GeneratorState.PUBLISHED, *([GeneratorState.TRIAL] if is_staff(user) else [])]
     return Generator.objects.filter(state__in=offered)
 
@@ -108,11 +108,8 @@ def generator_visible(*, user: Person, generator_id: uuid.UUID) -> Generator:
 
 
 def generators_to_preload() -> list[Generator]:
-    """The generator that is offered first in each direction."""
-    first: dict[str, Generator] = {}
-    for generator in Generator.objects.filter(state=GeneratorState.PUBLISHED):
-        first.setdefault(generator.direction, generator)
-    return list(first.values())
+    """The default of each direction."""
+    return list(Generator.objects.filter(is_default=True))
 
 
 def generators_without_sample_output() -> QuerySet[Generator]:

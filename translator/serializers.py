@@ -57,7 +57,7 @@ class GeneratorSerializer(serializers.ModelSerializer[Generator]):
         model = Generator
         fields = [
             "id", "name", "title", "direction", "version", "description", "limits", "attribution",
-            "state", "sha256", "size_bytes", "card", "url", "sample_input_url", "sample_output_url",
+            "state", "is_default", "sha256", "size_bytes", "card", "url", "sample_input_url", "sample_output_url",
             "created_at",
         ]  # fmt: skip
 

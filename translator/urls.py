@@ -13,6 +13,7 @@ translator_patterns = [
     path(
         "generators/<uuid:generator_id>/samples/<slug:kind>/", home.generator_sample, name="generator-sample"
     ),
+    path("generators/<uuid:generator_id>/default/", actions.make_default, name="generator-default"),
     path("translations/", translations.mine, name="mine"),
     path("translations/updates/", translations.updates, name="updates"),
     path("translations/<uuid:translation_id>/", translations.detail, name="detail"),

@@ -81,3 +81,29 @@ def test_sample_pictures_follow_the_generator(clients: Clients, db: None) -> Non
 
 def test_no_generator(clients: Clients) -> None:
     assert "No generator is published yet" in text_of(clients["nobody"].get("/generators/"))
+
+
+def test_staff_choose_the_default(clients: Clients, db: None) -> None:
+    """It is first in the list, chosen in the form, and what a click on a sample map takes."""
+    first = generator_import(source=generator_file("first", title="The first"), publish=True)
+    other = generator_import(source=generator_file("other", title="The other", shade=0.5), publish=True)
+    address = f"/generators/{other.pk}/default/"
+    assert "Make it the default" not in text_of(clients["alice"].get("/generators/"))
+    assert "Make it the default" in text_of(clients["carol"].get("/generators/"))
+    for name in ("nobody", "alice"):
+        assert clients[name].post(address).status_code == 404
+    first.refresh_from_db()
+    assert first.is_default
+    assert clients["carol"].get(address).status_code == 405
+    told = text_of(clients["carol"].post(address, follow=True))
+    assert "The other is the default for map to satellite now." in told
+    page = clients["alice"].get("/generators/")
+    assert [generator for generator, _ in page.context["generators"]] == [other, first]
+    assert clients["alice"].get("/translate/").context["form"].chosen_generator == str(other.pk)
+    assert clients["alice"].get("/").context["generator"] == other
+
+
+def test_what_is_on_trial_cannot_be_the_default(clients: Clients, db: None) -> None:
+    trial = generator_import(source=generator_file("trial", title="On trial"))
+    told = text_of(clients["carol"].post(f"/generators/{trial.pk}/default/", follow=True))
+    assert "On trial v1 is not published, so it cannot be the default." in told

@@ -25,9 +25,13 @@ def loaded(db: None) -> None:
 
 
 def test_both_directions_are_on_offer() -> None:
-    assert set(Generator.objects.values_list("direction", "state")) == {
-        ("map2sat", "published"),
-        ("sat2map", "published"),
+    """Each by both ways of training, the one with pairs first."""
+    offered = Generator.objects.values_list("name", "direction", "state", "is_default")
+    assert set(offered) == {
+        ("pix2pix-map2sat", "map2sat", "published", True),
+        ("pix2pix-sat2map", "sat2map", "published", True),
+        ("cyclegan-map2sat", "map2sat", "published", False),
+        ("cyclegan-sat2map", "sat2map", "published", False),
     }
     worker.preload()
     for generator in Generator.objects.all():
@@ -35,9 +39,10 @@ def test_both_directions_are_on_offer() -> None:
         assert generator.sample_output
 
 
+@pytest.mark.parametrize("model", ["pix2pix", "cyclegan"])
 @pytest.mark.parametrize("direction", SAMPLES)
-def test_a_sample_becomes_another_picture_of_its_size(alice: User, direction: str) -> None:
-    generator = Generator.objects.get(direction=direction)
+def test_a_sample_becomes_another_picture_of_its_size(alice: User, model: str, direction: str) -> None:
+    generator = Generator.objects.get(name=f"{model}-{direction}")
     data = min(SAMPLES[direction].glob("*.png")).read_bytes()
     one, two = (translated(alice, generator, data=data, seed=3) for _ in range(2))
     assert one.state == JobState.SUCCEEDED, one.error_details

@@ -27,8 +27,15 @@ from tests.translator.factories import (
     submitted,
 )
 from translator import tasks
-from translator.models import Generator
-from translator.services import GeneratorRejected, generator_import, generator_publish, generator_retire
+from translator.models import Generator, GeneratorState
+from translator.services import (
+    GeneratorRejected,
+    generator_import,
+    generator_make_default,
+    generator_publish,
+    generator_retire,
+    generator_set_state,
+)
 from translator.storage import Stash
 
 
@@ -179,6 +186,49 @@ def test_publishing_several_versions_at_once_leaves_one() -> None:
     for _ in range(3):
         at_once(4, lambda index: generator_publish(generator=rows[index]))
         assert Generator.objects.filter(state="published").count() == 1
+
+
+def defaults() -> dict[str, str]:
+    """Direction to the default's name and version."""
+    return {row.direction: f"{row.name} {row.version}" for row in Generator.objects.filter(is_default=True)}
+
+
+@pytest.mark.database
+def test_the_default_of_a_direction(db: None) -> None:
+    """The first published; a newer version takes it over; when it goes, the next in the list does."""
+    trial = generator_import(source=generator_file("trial"))
+    assert defaults() == {}
+    first = generator_import(source=generator_file("m"), publish=True)
+    second = generator_import(source=generator_file("b", shade=0.9), publish=True)
+    generator_import(source=generator_file("z", direction="sat2map"), publish=True)
+    assert defaults() == {"map2sat": "m 1", "sat2map": "z 1"}
+    assert first.is_default
+    newer = generator_import(source=generator_file("m", shade=0.5), publish=True)
+    assert defaults()["map2sat"] == "m 2"
+    with pytest.raises(GeneratorRejected, match="not published"):
+        generator_make_default(generator=trial)
+    generator_make_default(generator=second)
+    generator_publish(generator=first)  # back to an earlier version of another one
+    assert defaults()["map2sat"] == "b 1"
+    generator_retire(generator=second)
+    assert defaults()["map2sat"] == "m 1"
+    generator_retire(generator=newer)  # not the default: nothing moves
+    assert defaults()["map2sat"] == "m 1"
+    generator_set_state(generator=first, state=GeneratorState.TRIAL)
+    assert defaults() == {"sat2map": "z 1"}
+    generator_publish(generator=trial)
+    assert defaults()["map2sat"] == "trial 1"
+
+
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_many_published_at_once_have_one_default() -> None:
+    rows = [generator_import(source=generator_file(f"g{index}", shade=0.1 + index / 8)) for index in range(4)]
+    at_once(4, lambda index: generator_publish(generator=rows[index]))
+    assert Generator.objects.filter(is_default=True).count() == 1
+    for _ in range(2):
+        at_once(4, lambda index: generator_make_default(generator=rows[index]))
+        assert Generator.objects.filter(is_default=True).count() == 1
 
 
 # --- Commands --------------------------------------------------------------------------------------------

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 from celery import current_app
 from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from kombu.exceptions import OperationalError
 
 from mapgan.card import CardError, read_card
@@ -162,41 +164,77 @@ def _ask_for_sample(generator: Generator) -> None:
 
 
 def generator_publish(*, generator: Generator) -> None:
-    """Offer it to everybody. The published versions of its name retire but finish what they were asked."""
-    with transaction.atomic():
-        versions = Generator.objects.filter(name=generator.name)
-        # One after the other: whoever waits here retires what the one before published.
-        list(versions.select_for_update().order_by("version").values_list("pk"))
-        others = versions.filter(state=GeneratorState.PUBLISHED)
-        others.exclude(pk=generator.pk).update(state=GeneratorState.RETIRED)
+    """Offer it to everybody. The published versions of its name retire but finish what they were asked.
+
+    It is its direction's default if a version of its name was, or if there is none yet.
+    """
+    with _alone(generator.direction) as of_direction:
+        others = of_direction.filter(name=generator.name, state=GeneratorState.PUBLISHED)
+        others.exclude(pk=generator.pk).update(state=GeneratorState.RETIRED, is_default=False)
         _set_state(generator, GeneratorState.PUBLISHED)
+        if not of_direction.filter(is_default=True).exists():
+            of_direction.filter(pk=generator.pk).update(is_default=True)
+        generator.refresh_from_db(fields=["is_default"])
+
+
+def generator_make_default(*, generator: Generator) -> None:
+    """Choose it, in its direction, for everybody who chooses none.
+
+    Raises:
+        GeneratorRejected: it is not published.
+    """
+    with _alone(generator.direction) as of_direction:
+        if not of_direction.filter(pk=generator.pk, state=GeneratorState.PUBLISHED).exists():
+            raise GeneratorRejected(f"{generator} is not published, so it cannot be the default.")
+        of_direction.filter(is_default=True).update(is_default=False)
+        of_direction.filter(pk=generator.pk).update(is_default=True)
+    generator.is_default = True
 
 
 def generator_set_state(*, generator: Generator, state: GeneratorState) -> None:
     """Offer it to staff on trial, to everybody, or to nobody any more.
 
-    Any version can go to any state: publishing an earlier one again rolls back to it.
+    Any version can go to any state: publishing an earlier one again rolls back to it. Where the default goes,
+    the next in the list takes its place.
     """
     if state == GeneratorState.PUBLISHED:
         generator_publish(generator=generator)
-    else:
+        return
+    with _alone(generator.direction) as of_direction:
+        was_default = of_direction.filter(pk=generator.pk, is_default=True).update(is_default=False)
         _set_state(generator, state)
+        following = of_direction.filter(state=GeneratorState.PUBLISHED).first() if was_default else None
+        if following:
+            of_direction.filter(pk=following.pk).update(is_default=True)
+    generator.is_default = False
+
+
+def generator_retire(*, generator: Generator) -> None:
+    """Offer it to nobody. Its file stays: for what is queued, for retries, as the record of its results."""
+    generator_set_state(generator=generator, state=GeneratorState.RETIRED)
+
+
+@contextmanager
+def _alone(direction: str) -> Iterator[QuerySet[Generator]]:
+    """A transaction that nobody else changes this direction's generators beside.
+
+    Whoever waits here retires what the one before published, and finds its default.
+    """
+    with transaction.atomic():
+        rows = Generator.objects.filter(direction=direction)
+        list(rows.select_for_update().order_by("pk").values_list("pk"))
+        yield rows
+
+
+def _set_state(generator: Generator, state: GeneratorState) -> None:
+    Generator.objects.filter(pk=generator.pk).update(state=state)
+    generator.state = state
 
 
 def generator_describe(*, generator: Generator, text: CardText) -> None:
     """Change what is said of it, at any time; its file stays as it is."""
     Generator.objects.filter(pk=generator.pk).update(**vars(text))
     generator.refresh_from_db()
-
-
-def generator_retire(*, generator: Generator) -> None:
-    """Offer it to nobody. Its file stays: for what is queued, for retries, as the record of its results."""
-    _set_state(generator, GeneratorState.RETIRED)
-
-
-def _set_state(generator: Generator, state: GeneratorState) -> None:
-    Generator.objects.filter(pk=generator.pk).update(state=state)
-    generator.state = state
 
 
 def generator_set_sample_output(*, generator: Generator, png: bytes) -> None:

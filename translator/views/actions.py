@@ -1,4 +1,4 @@
-"""What people do to a translation. POST only, then back to a page."""
+"""What people do to a translation, and staff to a generator. POST only, then back to a page."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import uuid
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from translator.models import Translation, Visibility
+from accounts.access import staff_only
+from translator.models import Generator, Translation, Visibility
 from translator.selectors import translation_managed, translation_owned
 from translator.services import (
+    GeneratorRejected,
     UploadRejected,
+    generator_make_default,
     translation_cancel,
     translation_delete,
     translation_retry,
@@ -79,3 +82,18 @@ def _told(translation: Translation, *, by_owner: bool) -> str:
     if translation.is_public:
         return "Everybody can see it now, in the gallery too."
     return "Everybody will see it, in the gallery too, once it is done."
+
+
+@staff_only
+@require_POST
+def make_default(request: HttpRequest, generator_id: uuid.UUID) -> HttpResponse:
+    """Choose this generator for everybody who chooses none."""
+    generator = get_object_or_404(Generator, pk=generator_id)
+    try:
+        generator_make_default(generator=generator)
+    except GeneratorRejected as refusal:
+        messages.error(request, str(refusal))
+    else:
+        direction = generator.get_direction_display().lower()
+        messages.success(request, f"{generator.title} is the default for {direction} now.")
+    return redirect("translator:generators")

@@ -25,7 +25,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """What this is, at a glance: a map and what became of it, maps to try, what others made."""
     offered = list(generators_offered(request.user))
     shown = [each for each in offered if each.sample_input and each.sample_output and each.is_published]
-    shown.sort(key=lambda each: each.direction != Direction.MAP_TO_SATELLITE)
+    shown.sort(key=lambda each: each.direction != Direction.MAP_TO_SATELLITE)  # and the default first
     first = next((each for each in offered if each.direction == Direction.MAP_TO_SATELLITE), None)
     return render(
         request,

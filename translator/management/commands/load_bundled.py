@@ -12,6 +12,7 @@ from mapgan.card import CardError, read_card
 from translator.models import Direction
 from translator.services import GeneratorRejected, StorageError, generator_import
 
+FIRST = "pix2pix"  # whose names begin so are loaded first, and so become the defaults where there are none
 SAMPLE_FOLDERS = {Direction.MAP_TO_SATELLITE.value: ".", Direction.SATELLITE_TO_MAP.value: "satellite"}
 
 
@@ -27,7 +28,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Import what is new."""
         folder = Path(settings.GENERATORS_DIR)
-        files = sorted(folder.glob("*.onnx"))
+        files = sorted(folder.glob("*.onnx"), key=lambda path: (not path.name.startswith(FIRST), path.name))
         if not files:
             self.stdout.write(f"No generators in {folder.name}/: nothing to load.")
         for path in files:
