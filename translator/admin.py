@@ -26,7 +26,16 @@ from translator.services import (
 class GeneratorAdmin(admin.ModelAdmin[Generator]):
     """Generators come by ``manage.py generator_import`` and training; here they are described and offered."""
 
-    list_display = ["title", "name", "version", "direction", "state", "is_default", "size_bytes", "created_at"]
+    list_display = [
+        "title",
+        "name",
+        "version",
+        "direction",
+        "state",
+        "is_default",
+        "size_bytes",
+        "created_at",
+    ]
     list_filter = ["state", "direction"]
     search_fields = ["title", "name", "sha256"]
     actions = ["publish", "make_default", "retire"]

@@ -21,6 +21,7 @@ urlpatterns = [
     path("gallery/", translations.GalleryView.as_view(), name="gallery"),
     path("generators/", generators.GeneratorsView.as_view(), name="generators"),
     path(GENERATOR, generators.GeneratorView.as_view(), name="generator"),
+    path(f"{GENERATOR}default/", generators.GeneratorDefaultView.as_view(), name="generator-default"),
     path(
         f"{GENERATOR}samples/<slug:kind>/", generators.GeneratorSampleView.as_view(), name="generator-sample"
     ),

@@ -54,7 +54,9 @@ class Generator(models.Model):
     direction = models.CharField(max_length=7, choices=Direction.choices)
     state = models.CharField(max_length=9, choices=GeneratorState.choices, default=GeneratorState.TRIAL)
     is_default = models.BooleanField(
-        default=False, editable=False, help_text="The one of its direction that is chosen for who chooses none."
+        default=False,
+        editable=False,
+        help_text="The one of its direction that is chosen for who chooses none.",
     )
     card = models.JSONField(default=dict, help_text="What the file says of itself.")
     file = models.CharField(max_length=200, help_text="Storage key of the ONNX file.")

@@ -49,3 +49,21 @@ def test_trial_and_retired(api_of: Api, alice: User, carol: User, generator: Gen
         assert client.get(f"/api/v1/generators/{trial.pk}/").status_code == status
         # The record of what made a result stays readable.
         assert client.get(f"/api/v1/generators/{generator.pk}/").json()["state"] == "retired"
+
+
+def test_staff_name_the_default(api_of: Api, alice: User, carol: User, generator: Generator) -> None:
+    other = published("other", shade=0.5)
+    trial = generator_import(source=generator_file("trial"))
+    assert [row["is_default"] for row in api_of(None).get("/api/v1/generators/").json()["results"]] == [
+        True,
+        False,
+    ]
+    for user in (None, alice):
+        assert api_of(user).post(f"/api/v1/generators/{other.pk}/default/").status_code == 404
+    answer = api_of(carol).post(f"/api/v1/generators/{other.pk}/default/")
+    assert (answer.status_code, answer.json()["is_default"]) == (200, True)
+    first, second = api_of(None).get("/api/v1/generators/").json()["results"]
+    assert (first["id"], second["is_default"]) == (str(other.pk), False)
+    refused = api_of(carol).post(f"/api/v1/generators/{trial.pk}/default/")
+    assert refused.status_code == 409
+    assert "not published" in refused.json()["detail"]

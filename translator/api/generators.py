@@ -1,9 +1,10 @@
-"""Generators: which there are, and what each made of its sample. No sign-in needed."""
+"""Generators: which there are, and what each made of its sample, without signing in; staff name the default."""
 
 from __future__ import annotations
 
 import uuid
 
+from django.http import Http404
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -12,8 +13,10 @@ from rest_framework.response import Response
 
 from translator.api.base import JSON, ApiView, problems
 from translator.downloads import GENERATOR_FILES, file_response
-from translator.selectors import generator_visible, generators_offered
+from translator.problems import Conflict
+from translator.selectors import generator_visible, generators_offered, is_staff
 from translator.serializers import GeneratorSerializer
+from translator.services import GeneratorRejected, generator_make_default
 
 
 class GeneratorsView(ApiView):
@@ -37,6 +40,26 @@ class GeneratorView(ApiView):
         return self.shaped(
             generator_visible(user=request.user, generator_id=generator_id), GeneratorSerializer
         )
+
+
+class GeneratorDefaultView(ApiView):
+    """Which generator is chosen for who chooses none."""
+
+    @extend_schema(
+        operation_id="generator_default",
+        request=None,
+        responses={200: GeneratorSerializer, **problems(401, 404, 409)},
+    )
+    def post(self, request: Request, generator_id: uuid.UUID) -> Response:
+        """Make a published generator the default of its direction. For staff; 404 for anybody else."""
+        if not is_staff(request.user):
+            raise Http404
+        generator = generator_visible(user=request.user, generator_id=generator_id)
+        try:
+            generator_make_default(generator=generator)
+        except GeneratorRejected as refusal:
+            raise Conflict(str(refusal)) from refusal
+        return self.shaped(generator, GeneratorSerializer)
 
 
 class GeneratorSampleView(ApiView):
