@@ -1,4 +1,4 @@
-"""Draw generators/samples/NAME.webp: what each bundled generator makes of our own sample maps and photographs.
+"""Draw generators/samples/NAME.webp: what each bundled generator makes of our own samples.
 
 A column a sample, above what goes in, below what comes out. They show no real place: the maps are drawn by
 `scripts/draw_sample_maps.py`, the photographs are translations of them. Run it again with other generators::

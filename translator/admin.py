@@ -40,8 +40,8 @@ class GeneratorAdmin(admin.ModelAdmin[Generator]):
     search_fields = ["title", "name", "sha256"]
     actions = ["publish", "make_default", "retire"]
     readonly_fields = [
-        "id", "name", "version", "direction", "state", "is_default", "card", "file", "sha256", "size_bytes", "sample_input",
-        "sample_output", "created_at",
+        "id", "name", "version", "direction", "state", "is_default", "card", "file", "sha256", "size_bytes",
+        "sample_input", "sample_output", "created_at",
     ]  # fmt: skip
 
     def has_add_permission(self, request: HttpRequest) -> bool:

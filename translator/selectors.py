@@ -75,7 +75,7 @@ def is_staff(user: Person) -> bool:
 
 
 def generators_offered(user: Person) -> QuerySet[Generator]:
-    """The generators this person may choose: of a direction its default first, of a name the newest version."""
+    """The generators this person may choose: a direction's default first, a name's newest version first."""
     offered = [GeneratorState.PUBLISHED, *([GeneratorState.TRIAL] if is_staff(user) else [])]
     return Generator.objects.filter(state__in=offered)
 

@@ -57,8 +57,8 @@ class GeneratorSerializer(serializers.ModelSerializer[Generator]):
         model = Generator
         fields = [
             "id", "name", "title", "direction", "version", "description", "limits", "attribution",
-            "state", "is_default", "sha256", "size_bytes", "card", "url", "sample_input_url", "sample_output_url",
-            "created_at",
+            "state", "is_default", "sha256", "size_bytes", "card", "url",
+            "sample_input_url", "sample_output_url", "created_at",
         ]  # fmt: skip
 
     @extend_schema_field(serializers.URLField(allow_null=True))

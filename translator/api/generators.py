@@ -1,4 +1,4 @@
-"""Generators: which there are, and what each made of its sample, without signing in; staff name the default."""
+"""Generators: which there are, what each made of its sample, and, for staff, which is the default."""
 
 from __future__ import annotations
 
