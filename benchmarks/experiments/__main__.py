@@ -11,6 +11,7 @@ two cores all of it takes some hours, the first seed of each experiment first.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -27,13 +28,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, help="the maps set, with holdout.tsv")
+    parser.add_argument("--data", type=Path, help="the maps set: a folder or an archive")
     parser.add_argument("--out", type=Path, help="folder of the runs")
     parser.add_argument("--only", action="append", metavar="NAME", help="this experiment; may be repeated")
     parser.add_argument("--again", action="store_true", help="measure what is measured already, too")
     parser.add_argument("--parallel", type=int, default=1, help="trainings at a time [default: 1]")
     parser.add_argument("--threads", type=int, default=cores(), help="of a training [default: all cores]")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does
     plan = plans.read()
     unknown = set(options.only or ()) - {each.experiment for each in plan.trainings}
     if unknown:
@@ -47,8 +49,8 @@ def main() -> int:
         try:
             runs.run_all(
                 [each for each in wanted if each.name not in done],
-                data=options.data,
-                out=options.out,
+                data=options.data.resolve(),
+                out=options.out.resolve(),
                 parallel=options.parallel,
                 threads=options.threads,
                 tell=lambda words: print(words, file=sys.stderr, flush=True),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 PLAN = Path(__file__).resolve().parent / "plan.toml"
+HOLDOUT = "generators/holdout.tsv"  # from the root of the repository, where the commands run
 
 
 class PlanError(ValueError):
@@ -37,12 +38,12 @@ class Training:
 
     def train(self, data: str, out: str, *more: str) -> list[str]:
         """The command that trains it, on all tiles but the held-out ones."""
-        where = ["--data", data, "--exclude", f"{data}/holdout.tsv", "--out", f"{out}/{self.name}"]
+        where = ["--data", data, "--exclude", HOLDOUT, "--out", f"{out}/{self.name}"]
         return ["mapgan", "train", *self.arguments, *where, "--seed", str(self.seed), *more]
 
     def evaluate(self, data: str, out: str, *more: str) -> list[str]:
         """The command that measures its last checkpoint on the held-out tiles."""
-        where = ["--data", data, "--tiles", f"{data}/holdout.tsv", "--checkpoint", "latest"]
+        where = ["--data", data, "--tiles", HOLDOUT, "--checkpoint", "latest"]
         return ["mapgan", "evaluate", f"{out}/{self.name}", *where, *more]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from benchmarks.experiments.plan import Training
-from benchmarks.results import surroundings
+from benchmarks.results import ROOT, surroundings
 
 MEASURED = Path(__file__).resolve().parent / "measured.json"
 PROGRAMS = Path(sys.executable).parent
@@ -65,8 +65,15 @@ def run_all(
         tell(f"{training.name}: measured")
 
     with ThreadPoolExecutor(parallel) as pool:
-        for each in [pool.submit(one, training) for training in trainings]:
-            each.result()
+        jobs = [pool.submit(one, training) for training in trainings]
+        try:
+            for each in jobs:
+                each.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in psutil.Process().children():
+                child.terminate()  # saves, so that the next call goes on from there
+            raise
 
 
 def _train(training: Training, data: Path, out: Path, threads: int) -> None:
@@ -75,7 +82,8 @@ def _train(training: Training, data: Path, out: Path, threads: int) -> None:
     resume = ["--resume"] if folder.is_dir() else []
     command = training.train(str(data), str(out), "--threads", str(threads), *resume)
     with (out / f"{training.name}.log").open("a", encoding="utf-8") as log:
-        process = subprocess.Popen([str(PROGRAMS / command[0]), *command[1:]], stdout=log, stderr=log)
+        program = [str(PROGRAMS / command[0]), *command[1:]]
+        process = subprocess.Popen(program, cwd=ROOT, stdout=log, stderr=log)
         try:
             _count(process, folder)
         finally:
@@ -113,7 +121,7 @@ def _measure(training: Training, data: Path, out: Path, threads: int) -> Record:
         file = folder / f"holdout-{weights}.json"
         command = training.evaluate(str(data), str(out), *more, "--json", str(file))
         program = [str(PROGRAMS / command[0]), *command[1:]]
-        result = subprocess.run(program, capture_output=True, text=True, check=False)
+        result = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
         if result.returncode:
             raise ExperimentError(f"{training.name}: {result.stderr.strip()[-1000:]}")
         found = json.loads(file.read_text(encoding="utf-8"))

@@ -82,11 +82,10 @@ def commands(trainings: list[Training], records: dict[str, Record]) -> str:
     return "\n\n".join([*parts, "Measured on:", "\n".join(f"- {machine}" for machine in sorted(machines))])
 
 
-_ABOUT_COMMANDS = (
-    "DATA is the folder of the *maps* set with `holdout.tsv` in it, OUT any folder. The first seed\n"
-    "is shown; "
-    "`python -m benchmarks.experiments --data DATA --out OUT --only NAME` takes all seeds of one."
-)
+_ABOUT_COMMANDS = """\
+In the root of the repository. DATA is the *maps* set, a folder or the archive, OUT any folder. The first seed is shown. All
+seeds of one, trained anew and written into this page:
+`.venv/bin/python -m benchmarks.experiments --data DATA --out OUT --only NAME --again --threads 1`."""
 
 
 def write(path: Path, text: str) -> None:
