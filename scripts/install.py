@@ -1,7 +1,8 @@
 """Makes `.venv` and installs one of the locks into it: ``python3 scripts/install.py translate|train|dev``.
 
-Needs Python 3.11 or newer with venv, and nothing else. What is installed already is known by the hash of
-its lock, so a second call returns at once. An old Python can still read this file and say what is wrong.
+Needs Python 3.11, 3.12 or 3.13 with venv, and nothing else: for newer ones TensorFlow has no wheels yet.
+What is installed already is known by the hash of its lock, so a second call returns at once. An old Python
+can still read this file and say what is wrong.
 """
 
 import hashlib
@@ -19,7 +20,9 @@ LOCKS = {  # each holds all of the ones before it, at the same versions
     "train": "TensorFlow for training",
     "dev": "everything the tests and linters need",
 }
-NEWER = ("python3.13", "python3.12", "python3.11")
+FITTING = ("python3.13", "python3.12", "python3.11")
+OLDEST, NEWEST = (3, 11), (3, 13)
+FITS = f"import sys; sys.exit(not {OLDEST} <= sys.version_info[:2] <= {NEWEST})"
 
 
 def say(words: str) -> None:
@@ -28,20 +31,23 @@ def say(words: str) -> None:
 
 
 def right_python() -> None:
-    """Go on under a Python that is new enough, or explain."""
+    """Go on under a Python that the locks have packages for, or explain."""
     found = sys.version.split()[0]
-    if tuple(int(part) for part in found.split(".")[:2]) >= (3, 11):
+    if OLDEST <= tuple(int(part) for part in found.split(".")[:2]) <= NEWEST:
         return
-    for name in NEWER:
+    for name in FITTING:
         path = shutil.which(name)
         if path:
-            os.execv(path, [path, *sys.argv])  # noqa: S606 - the same script, a newer Python
-    sys.exit(f"MapGAN needs Python 3.11 or newer, and this is {found}. Try: make PYTHON=/path/to/python3.12")
+            os.execv(path, [path, *sys.argv])  # noqa: S606 - the same script, another Python
+    sys.exit(
+        f"MapGAN needs Python 3.11, 3.12 or 3.13, and this is {found}. "
+        "Try: make PYTHON=/path/to/python3.13 run"
+    )
 
 
 def make_venv() -> None:
-    """Make `.venv`, or make it anew when its Python is gone."""
-    if PYTHON.exists() and subprocess.call([str(PYTHON), "-c", ""], stderr=subprocess.DEVNULL) == 0:
+    """Make `.venv`, or make it anew when its Python is gone or does not fit."""
+    if PYTHON.exists() and subprocess.call([str(PYTHON), "-c", FITS], stderr=subprocess.DEVNULL) == 0:
         return
     say("Making .venv …")
     command = [sys.executable, "-m", "venv", "--clear", str(VENV)]

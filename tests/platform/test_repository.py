@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import check_repository
+from scripts import check_repository, install
 from tests.support.live import ROOT
 
 LOCKS = ("web", "translate", "train", "dev")
@@ -106,3 +107,37 @@ def test_an_install_that_is_up_to_date_returns_at_once() -> None:
     }
     assert len(prints) == 1
     assert len(prints.pop().strip()) == 64
+
+
+@pytest.mark.parametrize("version", ["3.10.12 (main)", "3.14.0 (main)", "3.15.0a1+ (heads/main)"])
+def test_a_python_without_our_packages_is_refused_in_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str
+) -> None:
+    monkeypatch.setattr(sys, "version", version)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SystemExit, match=r"3\.11, 3\.12 or 3\.13, and this is 3\.1[045]"):
+        install.right_python()
+
+
+def test_it_goes_on_under_a_python_that_fits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Became(Exception):  # noqa: N818 - instead of another program in this process
+        pass
+
+    def become(path: str, words: list[str]) -> None:
+        raise Became(path, words[0])
+
+    fitting = tmp_path / "python3.12"
+    fitting.write_text("#!/bin/sh\n")
+    fitting.chmod(0o755)
+    monkeypatch.setattr(sys, "version", "3.14.0 (main)")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(os, "execv", become)
+    with pytest.raises(Became) as became:
+        install.right_python()
+    assert became.value.args == (str(fitting), str(fitting))
+
+
+@pytest.mark.parametrize("version", ["3.11.0 (main)", "3.13.9 (main)"])
+def test_a_python_that_fits_is_kept(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    monkeypatch.setattr(sys, "version", version)
+    install.right_python()
