@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -32,11 +33,18 @@ class AlwaysJson(BaseContentNegotiation):
 
 
 class ShallowJsonParser(JSONParser):
-    """JSON, with brackets nested by the thousand refused like any other nonsense."""
+    """JSON, with brackets nested by the thousand, and halves of characters, refused like any other nonsense.
+
+    Python reads ``"\\ud800"``, but no database takes it, and no answer can repeat it.
+    """
 
     def parse(self, *args: Any, **kwargs: Any) -> Any:
         """The parsed body."""
         try:
-            return super().parse(*args, **kwargs)
+            parsed = super().parse(*args, **kwargs)
+            json.dumps(parsed, ensure_ascii=False).encode()
         except RecursionError as error:
             raise ParseError("JSON parse error - nested too deeply") from error
+        except UnicodeEncodeError as error:
+            raise ParseError("JSON parse error - a surrogate without its other half") from error
+        return parsed

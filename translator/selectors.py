@@ -13,11 +13,12 @@ from django.utils import timezone
 
 from accounts.models import User
 from jobs.models import JobState
+from jobs.selectors import queue_pause_of, workers_alive
 from translator.models import Direction, Generator, GeneratorState, Translation, Visibility
 
 Person = User | AnonymousUser
 
-WORKER_PATIENCE = timedelta(seconds=20)  # an idle worker takes up work within a second
+WORKER_PATIENCE = timedelta(seconds=20)  # a worker that was just started has signed by then
 
 IS_PUBLIC = Q(visibility=Visibility.PUBLIC, state=JobState.SUCCEEDED)
 
@@ -86,13 +87,15 @@ def generators_behind(rows: QuerySet[Translation]) -> QuerySet[Generator]:
 
 
 def nobody_translates(translation: Translation) -> bool:
-    """Whether it waits although nothing else is being worked on: no worker there, or none that hears of it.
+    """Whether it waits although its queue is open, because no living worker takes from it.
 
     The rows tell, not the broker: a page that asks every second must not wait for a server that is away.
     """
     if translation.state != JobState.QUEUED or timezone.now() - translation.queued_at < WORKER_PATIENCE:
         return False
-    return not Translation.objects.filter(state=JobState.RUNNING).exists()
+    if queue_pause_of(Translation.QUEUE):
+        return False
+    return not any(Translation.QUEUE in worker.queues for worker in workers_alive())
 
 
 def generator_visible(*, user: Person, generator_id: uuid.UUID) -> Generator:

@@ -13,7 +13,7 @@ import tempfile
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KEPT_FILES = 16  # generator files in the cache folder; a file more and the one used longest ago goes
+PART, PART_SECONDS = ".part", 600  # a file that is being written, which takes seconds
 SAMPLE_SEED = 1
 MODEL_SHARE = (0.05, 0.95)  # the part of the progress bar that the network's work fills
 
@@ -167,10 +168,8 @@ def local_file(generator: Generator) -> Path:
             return path
         data = _fetch(generator)
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as part:
-            part.write(data)
-        Path(part.name).replace(path)
         _forget_old_files(folder)
+        _write(path, data)
     except OSError as error:  # the cache's disk is full, for instance
         unavailable = StorageUnavailable()
         unavailable.add_note(explain(error))
@@ -190,10 +189,32 @@ def _fetch(generator: Generator) -> bytes:
     return data
 
 
+def _write(path: Path, data: bytes) -> None:
+    """All of the file or none: another worker may read it, and a full disk must not stay full of halves."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=PART, delete=False) as part:
+        try:
+            part.write(data)
+            part.flush()
+            Path(part.name).replace(path)
+        finally:
+            Path(part.name).unlink(missing_ok=True)
+
+
 def _forget_old_files(folder: Path) -> None:
-    files = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in files[KEPT_FILES:]:
+    """Make room for one more, and remove what a killed worker left half written."""
+    used = {path: used_at for path in folder.iterdir() if (used_at := _used_at(path))}
+    files = sorted((path for path in used if path.suffix != PART), key=used.__getitem__, reverse=True)
+    halves = [path for path in used if path.suffix == PART and used[path] < time() - PART_SECONDS]
+    for path in [*files[KEPT_FILES - 1 :], *halves]:
         path.unlink(missing_ok=True)
+
+
+def _used_at(path: Path) -> float:
+    """When it was last used; 0 when another worker has just removed it."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _sha256(data: bytes) -> str:

@@ -115,6 +115,22 @@ def test_a_bad_visibility(api_of: Api, alice: User, generator: Generator, body: 
     assert [(fault["field"], fault["code"]) for fault in response.json()["errors"]] == [("visibility", code)]
 
 
+@pytest.mark.parametrize(
+    "body",
+    ['{"visibility": "\\ud800"}', '{"visibility": "public", "\\udfff": 1}', '{"a": [{"b": "\\ud800"}]}'],
+)
+def test_half_a_character(api_of: Api, alice: User, generator: Generator, body: str) -> None:
+    """An answer could not repeat it."""
+    translation = submitted(alice, generator)
+    response = api_of(alice).generic("PATCH", url(translation), body, "application/json")
+    assert (response.status_code, response["Content-Type"]) == (400, "application/problem+json")
+    assert response.json()["code"] == "parse_error"
+    whole = api_of(alice).generic(
+        "PATCH", url(translation), '{"visibility": "\\ud83d\\ude00"}', "application/json"
+    )
+    assert whole.json()["errors"][0]["code"] == "invalid_choice"
+
+
 @pytest.mark.parametrize("body", ["{", "[" * 100_000, "\xff", '"text"', "null", "[1]"])
 def test_a_body_that_is_no_object(api_of: Api, alice: User, generator: Generator, body: str) -> None:
     response = api_of(alice).generic(

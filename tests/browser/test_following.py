@@ -78,6 +78,11 @@ def test_my_list_updates_itself(member: Page, idle_worker: LiveStack, small_pict
     member.goto("/translations/")
     tile = member.locator(f"#tile-{path.split('/')[2]}")
     expect(tile.locator(".badge")).to_have_text("Queued")
+    for _ in range(2):
+        with member.expect_response("**/updates/*"):
+            pass
+    member.wait_for_timeout(200)  # for the last of them to be put in
+    assert tile.evaluate("tile => tile.parentElement.matches('.grid > li')")
     tile.get_by_role("link", name="small.png").focus()
     idle_worker.resume("translate")
     expect(tile.locator(".inset")).to_be_visible(timeout=60_000)

@@ -9,7 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from jobs.models import JobState
+from jobs.models import JobState, QueuePause, Worker
+from jobs.workers import worker_sign
 from tests.pages.conftest import Clients
 from tests.pages.helpers import HTMX, links_of, text_of
 from tests.translator.factories import submitted, translated
@@ -37,15 +38,29 @@ def test_waiting(alice_client: Client, alice: User, bob: User, generator: Genera
     assert "HX-Request" in fragment["Vary"]
 
 
-def test_waiting_for_nobody(alice_client: Client, alice: User, generator: Generator) -> None:
-    words = "No worker is at work right now"
+def test_waiting_for_nobody(alice_client: Client, alice: User, carol: User, generator: Generator) -> None:
+    """Said when no living worker takes from this queue: not of a pause, nor of a back-off."""
     row = submitted(alice, generator)
-    address = f"/translations/{row.pk}/status/"
-    assert words not in text_of(alice_client.get(address, headers=HTMX))
+
+    def told() -> bool:
+        page = alice_client.get(f"/translations/{row.pk}/status/", headers=HTMX)
+        return "No worker is at work right now" in text_of(page)
+
+    assert not told()
     put(row, queued_at=timezone.now() - timedelta(seconds=40))
-    assert words in text_of(alice_client.get(address, headers=HTMX))
-    put(submitted(alice, generator), state=JobState.RUNNING, attempt=1)  # somebody is busy with another one
-    assert words not in text_of(alice_client.get(address, headers=HTMX))
+    assert told()
+    put(submitted(alice, generator), state=JobState.RUNNING, attempt=1, worker="dead")
+    worker_sign(role="train", queues=["train"])
+    assert told()
+    pause = QueuePause.objects.create(queue="translate", paused_by=carol)
+    assert not told()
+    pause.delete()
+    worker_sign(role="translate", queues=["translate"], first=True)
+    assert not told()
+    put(row, not_before=timezone.now() + timedelta(seconds=60))
+    assert not told()
+    Worker.objects.update(heartbeat_at=timezone.now() - timedelta(seconds=100))
+    assert told()
 
 
 def test_running(alice_client: Client, alice: User, generator: Generator) -> None:

@@ -11,8 +11,8 @@ from jobs import lifecycle
 from jobs.runner import Attempt
 from tests.translator.factories import run, stored_files, submitted, translated
 from translator import worker
-from translator.models import Generator, Translation
-from translator.services import translation_delete
+from translator.models import Generator, Leftover, Translation
+from translator.services import leftovers, leftovers_remove, translation_delete
 
 
 @pytest.mark.database
@@ -43,6 +43,22 @@ def test_a_deletion_that_is_rolled_back_keeps_everything(alice: User, generator:
         delete_and_fail()
     assert stored_files() == files
     assert Translation.objects.exists()
+
+
+def test_what_the_storage_does_not_delete_is_remembered(
+    alice: User,
+    generator: Generator,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    kept = stored_files()
+    translation = translated(alice, generator)
+    with monkeypatch.context() as patch, django_capture_on_commit_callbacks(execute=True):
+        patch.setattr(leftovers, "remove", list)  # it is away: all of them are left
+        translation_delete(translation=translation)
+    assert set(Leftover.objects.values_list("key", flat=True)) == stored_files() - kept
+    assert leftovers_remove() == 4
+    assert stored_files() == kept
 
 
 def test_twice(alice: User, generator: Generator) -> None:

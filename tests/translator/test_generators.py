@@ -288,6 +288,36 @@ def test_load_bundled_takes_a_newer_file(folders: Path, db: None) -> None:
     assert list(Generator.objects.values_list("version", "state")) == [(2, "published"), (1, "retired")]
 
 
+@pytest.mark.database
+def test_load_bundled_leaves_what_staff_chose(folders: Path, db: None) -> None:
+    """It runs before every start, so whatever it published again would come back with each."""
+    (folders / "a.onnx").write_bytes(generator_file("a"))
+    said("load_bundled")
+    for state in (GeneratorState.TRIAL, GeneratorState.RETIRED):
+        generator_set_state(generator=Generator.objects.get(), state=state)
+        said("load_bundled")
+        assert list(Generator.objects.values_list("state", flat=True)) == [state]
+
+
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_load_bundled_that_breaks_off_leaves_nothing_on_trial(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folders / "a.onnx").write_bytes(generator_file("a"))
+
+    def killed(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("translator.services.generators.generator_publish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            said("load_bundled")
+    assert not Generator.objects.exists()
+    said("load_bundled")
+    assert Generator.objects.get().is_default
+
+
 def test_load_bundled_with_nothing_there(folders: Path, db: None) -> None:
     assert "No generators" in said("load_bundled")
     folders.rmdir()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,7 @@ from tests.translator.factories import (
 from translator import worker
 from translator.models import Generator, Translation
 from translator.services import generator_import
+from translator.storage import StorageUnavailable
 
 
 def result_of(translation: Translation) -> np.ndarray:
@@ -163,6 +166,47 @@ def test_the_folder_keeps_a_bounded_number_of_files(settings: Settings, db: None
     newest = worker.local_file(published())
     assert newest in folder.iterdir()
     assert len(list(folder.iterdir())) == worker.KEPT_FILES
+
+
+def test_a_disk_that_is_full_does_not_stay_full_of_halves(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, db: None
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    generator = published()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full)
+        with pytest.raises(StorageUnavailable):
+            worker.local_file(generator)
+    assert list(Path(settings.TRANSLATOR_CACHE_DIR).iterdir()) == []
+    assert worker.local_file(generator).exists()
+
+
+def test_files_that_others_write_take_no_place_and_those_of_killed_ones_go(
+    settings: Settings, db: None
+) -> None:
+    folder = Path(settings.TRANSLATOR_CACHE_DIR)
+    folder.mkdir()
+    for number in range(worker.KEPT_FILES - 1):
+        (folder / f"{number}.onnx").write_bytes(b"")
+        (folder / f"{number}.part").write_bytes(b"")
+    os.utime(folder / "0.part", (1, 1))
+    os.utime(folder / "0.onnx", (1, 1))  # used longest ago, and there is room for it
+    worker.local_file(published())
+    assert (folder / "0.onnx").exists()
+    assert not (folder / "0.part").exists()
+    assert (folder / "1.part").exists()
+
+
+def test_a_file_that_another_worker_removes_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, db: None
+) -> None:
+    folder = Path(settings.TRANSLATOR_CACHE_DIR)
+    folder.mkdir()
+    there = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda path: iter([*there(path), path / "gone.onnx"]))
+    assert worker.local_file(published()).exists()
 
 
 def test_preloading_draws_missing_samples(db: None) -> None:

@@ -55,6 +55,7 @@ def generator_import(
     *,
     source: Path | bytes,
     publish: bool = False,
+    publish_known: bool = True,
     description: str = "",
     limits: str = "",
     sample_input: Path | bytes | None = None,
@@ -62,6 +63,8 @@ def generator_import(
 ) -> Generator:
     """Bring in a generator file as the next version of its card's name. The same file again is the same row.
 
+    A new one is published in the transaction that makes it, so that nothing leaves it half way, on trial.
+    With ``publish_known=False`` one that is here already stays as staff left it, on trial, too.
     ``description`` and ``limits`` are the card's where they are not given.
 
     Only the card is read here; no network is loaded. Without ``sample_output`` a translate worker draws it
@@ -92,8 +95,8 @@ def generator_import(
             sha256=digest,
             size_bytes=len(content),
         )
-        generator = _store_and_insert(row, content, samples)
-    if publish and generator.state == GeneratorState.TRIAL:
+        generator = _store_and_insert(row, content, samples, publish=publish)
+    if publish and publish_known and generator.state == GeneratorState.TRIAL:
         generator_publish(generator=generator)
     return generator
 
@@ -113,7 +116,7 @@ def _sample_png(source: Path | bytes | None) -> bytes:
         raise GeneratorRejected(f"The sample cannot be used. {error}") from error
 
 
-def _store_and_insert(row: Generator, content: bytes, samples: _Samples) -> Generator:
+def _store_and_insert(row: Generator, content: bytes, samples: _Samples, *, publish: bool) -> Generator:
     with Stash() as stash:
         row.file = stash.save(generator_key(row.pk, "generator", "onnx"), content)
         if samples.input:
@@ -122,7 +125,7 @@ def _store_and_insert(row: Generator, content: bytes, samples: _Samples) -> Gene
             row.sample_output = stash.save(generator_key(row.pk, "sample-output", "png"), samples.output)
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                _insert(row, stash)
+                _insert(row, stash, publish=publish)
             except IntegrityError:
                 theirs = Generator.objects.filter(sha256=row.sha256).first()
                 if theirs is not None:  # the same file, imported at the same time
@@ -135,21 +138,25 @@ def _store_and_insert(row: Generator, content: bytes, samples: _Samples) -> Gene
     return row
 
 
-def _insert(row: Generator, stash: Stash) -> None:
+def _insert(row: Generator, stash: Stash, *, publish: bool) -> None:
     """As the next version of its name.
 
     Raises:
-        IntegrityError: somebody else was quicker with this version, or with the same file.
+        IntegrityError: somebody else was quicker with this version, or with the same file, or published the
+            first of this direction.
         GeneratorRejected: somebody else was quicker with this name, for the other direction.
     """
     with transaction.atomic():
         _check_name(row.name, row.direction)
         newest = Generator.objects.filter(name=row.name).aggregate(Max("version"))["version__max"]
         row.version = (newest or 0) + 1
+        row.state, row.is_default = GeneratorState.TRIAL, False  # whatever an earlier attempt came to
         row.save(force_insert=True)
         transaction.on_commit(stash.keep)
         if row.sample_input and not row.sample_output:
             transaction.on_commit(partial(_ask_for_sample, row))
+        if publish:
+            generator_publish(generator=row)
 
 
 def _ask_for_sample(generator: Generator) -> None:

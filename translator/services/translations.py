@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from functools import partial
 from typing import IO, Any
 
 from django.core.exceptions import PermissionDenied
@@ -19,8 +18,9 @@ from accounts.models import User
 from jobs.services import job_cancel, job_enqueue, job_retry
 from translator.models import Generator, Translation, Visibility
 from translator.selectors import generators_offered
+from translator.services.leftovers import objects_release
 from translator.services.uploads import Picture, UploadRejected, display_name, read_capped, read_picture
-from translator.storage import Stash, StorageUnavailable, remove, translation_key
+from translator.storage import Stash, StorageUnavailable, translation_key
 
 SEEDS = 2**31  # what a 32-bit signed column holds
 
@@ -172,4 +172,4 @@ def translation_delete(*, translation: Translation) -> None:
         if row is None:
             return
         row.delete()
-        transaction.on_commit(partial(remove, row.storage_keys))
+        objects_release(keys=row.storage_keys)

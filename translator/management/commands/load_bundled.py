@@ -19,8 +19,8 @@ SAMPLE_FOLDERS = {Direction.MAP_TO_SATELLITE.value: ".", Direction.SATELLITE_TO_
 class Command(BaseCommand):
     """Imports and publishes generators/*.onnx. Runs before every start, so it is quick when all is there.
 
-    A file that changed becomes the next version of its name and the older one retires. A generator that
-    staff retired stays retired.
+    A file that changed becomes the next version of its name and the older one retires. What staff retired, or
+    put on trial, stays so: only what is new is published.
     """
 
     help = "Imports the generators that come with the code; safe to run again and again."
@@ -33,7 +33,9 @@ class Command(BaseCommand):
             self.stdout.write(f"No generators in {folder.name}/: nothing to load.")
         for path in files:
             try:
-                generator = generator_import(source=path, publish=True, sample_input=_sample(path))
+                generator = generator_import(
+                    source=path, publish=True, publish_known=False, sample_input=_sample(path)
+                )
             except (CardError, GeneratorRejected, StorageError) as error:
                 raise CommandError(f"{path.name}: {error}") from error
             self.stdout.write(f"{path.name}: {generator}, {generator.get_state_display().lower()}")
