@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import re
 import subprocess
@@ -141,3 +142,16 @@ def test_it_goes_on_under_a_python_that_fits(monkeypatch: pytest.MonkeyPatch, tm
 def test_a_python_that_fits_is_kept(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     monkeypatch.setattr(sys, "version", version)
     install.right_python()
+
+
+def test_every_module_of_the_library_is_for_django_or_kept_from_it() -> None:
+    """A module that nobody thought of could be imported by any view."""
+    contracts = configparser.ConfigParser()
+    contracts.read(ROOT / ".importlinter")
+    kept = contracts["importlinter:contract:light-door"]["forbidden_modules"].split()
+    open_to_django = {"config", "presets", "card", "events", "imageio", "measures", "ranking", "sizing"}
+    inside = {path.stem for path in (ROOT / "mapgan").iterdir() if path.suffix == ".py" or path.is_dir()}
+    named = (
+        {name.removeprefix("mapgan.") for name in kept} | open_to_django | {"inference"}
+    )  # a door of its own
+    assert inside - {"__init__", "__pycache__"} == named
