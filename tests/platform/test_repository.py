@@ -26,6 +26,7 @@ GPU_LOCKS = ("translate-gpu", "train-gpu")
         ("long.js", "x = 1;\n" * 500, "500 lines"),
         ("host.md", "see https://" + "pypi" + ".org/x\n", "package registry"),
         ("page.html", '<script src="//cdn.' + "jsdel" + 'ivr.net/x.js">', "content network"),
+        ("wide.md", "A word " * 20 + "\n", "at most 120 columns"),
         ("path.cfg", "cache=/home/" + "somebody/.cache\n", "somebody's machine"),
     ],
 )
@@ -40,8 +41,11 @@ def test_complaints(
 def test_no_complaint_without_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check_repository, "ROOT", tmp_path)
     (tmp_path / "good.py").write_text("x = 1\n" * 400)
+    tables = "| cell " * 30 + "\n\n```\n" + "code " * 30 + "\n```\n\n# " + "heading " * 20
+    (tmp_path / "good.md").write_text(tables + "\n\n- [a](" + "x" * 130 + ")\n")
     (tmp_path / "picture.png").write_bytes(b"\x89PNG\0" + b"\n" * 1000)
     assert check_repository.complaints("good.py") == []
+    assert check_repository.complaints("good.md") == []
     assert check_repository.complaints("picture.png") == []
 
 
