@@ -83,8 +83,8 @@ def commands(trainings: list[Training], records: dict[str, Record]) -> str:
 
 
 _ABOUT_COMMANDS = """\
-In the root of the repository. DATA is the *maps* set, a folder or the archive, OUT any folder. The first seed is shown. All
-seeds of one, trained anew and written into this page:
+In the root of the repository. DATA is the *maps* set, a folder or the archive, OUT any folder. The first
+seed is shown. All seeds of one, trained anew and written into this page:
 `.venv/bin/python -m benchmarks.experiments --data DATA --out OUT --only NAME --again --threads 1`."""
 
 
