@@ -15,8 +15,8 @@ import signal
 import sys
 from pathlib import Path
 
+from benchmarks.experiments import bundled, runs, tables
 from benchmarks.experiments import plan as plans
-from benchmarks.experiments import runs, tables
 from benchmarks.machine import cores
 from benchmarks.results import ROOT
 
@@ -58,8 +58,18 @@ def main() -> int:
         except runs.ExperimentError as error:
             print(error, file=sys.stderr)
             return 1
-    tables.write(DOCUMENT, tables.document(plan, runs.read()))
+    write(DOCUMENT, (bundled.BEGIN, bundled.END), bundled.document(ROOT / "generators"))
+    write(DOCUMENT, (tables.BEGIN, tables.END), tables.document(plan, runs.read()))
     return 0
+
+
+def write(path: Path, marks: tuple[str, str], text: str) -> None:
+    """Put the text between two marks of a document."""
+    before, begin, rest = path.read_text(encoding="utf-8").partition(marks[0])
+    _, end, after = rest.partition(marks[1])
+    if not begin or not end:
+        raise ValueError(f"{path.name} has no {marks[0]}")
+    path.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

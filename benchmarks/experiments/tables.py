@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import statistics
-from pathlib import Path
 
 from benchmarks.experiments.plan import Comparison, Line, Plan, Training
 from benchmarks.experiments.runs import Record
@@ -86,10 +85,3 @@ _ABOUT_COMMANDS = """\
 In the root of the repository. DATA is the *maps* set, a folder or the archive, OUT any folder. The first
 seed is shown. All seeds of one, trained anew and written into this page:
 `.venv/bin/python -m benchmarks.experiments --data DATA --out OUT --only NAME --again --threads 1`."""
-
-
-def write(path: Path, text: str) -> None:
-    """Put the text between the marks of a document."""
-    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")

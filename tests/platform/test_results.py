@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmarks.experiments import bundled, runs, tables
 from benchmarks.experiments import plan as plans
-from benchmarks.experiments import runs, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -15,6 +15,13 @@ def test_the_tables_are_those_of_the_measurements() -> None:
     written = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     between = written.partition(tables.BEGIN)[2].partition(tables.END)[0].strip()
     assert between == tables.document(plans.read(), runs.read()).strip()
+
+
+def test_the_bundled_generators_are_those_of_their_cards() -> None:
+    """A file that is replaced changes the document."""
+    written = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    between = written.partition(bundled.BEGIN)[2].partition(bundled.END)[0].strip()
+    assert between == bundled.document(ROOT / "generators").strip()
 
 
 def test_every_record_is_of_the_plan() -> None:

@@ -1,0 +1,50 @@
+"""docs/results.md's tables of the bundled generators: what their cards say, and the commands behind it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mapgan.card import GeneratorCard, read_card
+from mapgan.measures import MEASURES, SHOWN
+
+BEGIN, END = "<!-- bundled: written by `python -m benchmarks.experiments` -->", "<!-- end of bundled -->"
+DIRECTIONS = {"map2sat": "Map to satellite", "sat2map": "Satellite to map"}
+BASELINES = {"median_colour": "median colour", "input_copied": "input copied"}
+
+
+def document(folder: Path) -> str:
+    """A table for each direction, then how each file was trained."""
+    cards = [read_card(path) for path in sorted(folder.glob("*.onnx"))]
+    parts = [
+        table(direction, [each for each in cards if each.direction == direction]) for direction in DIRECTIONS
+    ]
+    return "\n\n".join([*filter(None, parts), trainings(cards)])
+
+
+def table(direction: str, cards: list[GeneratorCard]) -> str:
+    """The generators of a direction beside the two baselines; empty where there is none."""
+    if not cards:
+        return ""
+    shown = SHOWN[direction]
+    rows = [["", *(MEASURES[name].label for name in shown)], ["---"] * (len(shown) + 1)]
+    rows += [[f"`{card.name}`", *_cells(card.metrics["generator"], shown)] for card in cards]
+    baselines = cards[0].metrics
+    rows += [[title, *_cells(baselines[name], shown)] for name, title in BASELINES.items()]
+    lines = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+    return f"### {DIRECTIONS[direction]}\n\n{lines}"
+
+
+def _cells(figures: dict[str, Any], shown: tuple[str, ...]) -> list[str]:
+    intervals = figures.get("intervals", {})
+    cells = []
+    for name in shown:
+        text, ends = MEASURES[name].text(figures.get(name)), intervals.get(name)
+        cells.append(f"{text} ({'..'.join(MEASURES[name].text(end) for end in ends)})" if ends else text)
+    return cells
+
+
+def trainings(cards: list[GeneratorCard]) -> str:
+    """How each was trained and what that took, as its card says."""
+    lines = [f"# {card.name}: {card.compute}\n{card.command}" for card in cards]
+    return "### How they were trained\n\n```\n" + "\n\n".join(lines) + "\n```"
