@@ -6,7 +6,7 @@ Every function takes the attempt that the caller claimed and says whether the ro
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -16,11 +16,10 @@ from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
 from jobs.errors import JobStopped, LeaseLost
-from jobs.models import Job, JobState, QueuePause
+from jobs.models import NEVER, Job, JobState, QueuePause
 
 J = TypeVar("J", bound=Job)
 
-NEVER = datetime(9999, 12, 31, tzinfo=UTC)  # `not_before` of a job that is held
 DETAILS_LIMIT = 20_000  # characters; a traceback's end says what happened
 
 

@@ -16,7 +16,7 @@ lease can write nothing.
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -38,6 +38,9 @@ class JobState(models.TextChoices):
 
 ACTIVE_STATES = (JobState.QUEUED, JobState.RUNNING)
 FINISHED_STATES = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)  # `not_before` of a job that is held
 
 
 def default_max_attempts() -> int:
@@ -139,7 +142,7 @@ class Job(models.Model):
     @property
     def is_held(self) -> bool:
         """Queued, and to be claimed by nobody until it is released."""
-        return self.state == JobState.QUEUED and self.not_before is not None and self.not_before.year == 9999
+        return self.state == JobState.QUEUED and self.not_before == NEVER
 
     @property
     def can_cancel(self) -> bool:
@@ -153,10 +156,15 @@ class Job(models.Model):
 
     @property
     def elapsed(self) -> timedelta | None:
-        """How long the last attempt ran, or has run so far; None before the first."""
-        if self.started_at is None:
+        """How long the last attempt ran, or has run so far; None before the first, and between two."""
+        if self.started_at is None or self.state == JobState.QUEUED:
             return None
         return max((self.finished_at or timezone.now()) - self.started_at, timedelta(0))
+
+    @property
+    def waited(self) -> timedelta | None:
+        """How long it has waited so far; None unless it is queued."""
+        return max(timezone.now() - self.queued_at, timedelta(0)) if self.state == JobState.QUEUED else None
 
 
 class QueuePause(models.Model):

@@ -8,8 +8,8 @@ from django.apps import apps
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from jobs.lifecycle import NEVER, from_now
-from jobs.models import Job, JobState, QueuePause, Worker
+from jobs.lifecycle import from_now
+from jobs.models import NEVER, Job, JobState, QueuePause, Worker
 
 WORKER_FRESH_SECONDS = 40.0  # a worker not heard of for so long is taken for dead
 

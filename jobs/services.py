@@ -12,8 +12,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from jobs.lifecycle import NEVER, from_now
-from jobs.models import Job, JobState, default_max_attempts
+from jobs.lifecycle import from_now
+from jobs.models import NEVER, Job, JobState, default_max_attempts
 from jobs.publishing import messages_waiting, publish
 from jobs.selectors import queue_pause_of
 

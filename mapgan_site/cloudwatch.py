@@ -17,8 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.db.models import Count
 
-from jobs.lifecycle import NEVER
-from jobs.models import JobState, QueuePause
+from jobs.models import NEVER, JobState, QueuePause
 from jobs.selectors import job_models, queues
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from typing import Any, Final
 from django.db.models import F, QuerySet
 from django.db.models.expressions import OrderBy
 
-from jobs.lifecycle import NEVER
-from jobs.models import JobState
+from jobs.models import NEVER, JobState
 from training_jobs import curves
 from training_jobs.models import Dataset, TrainingRun
 from training_jobs.selectors import NOT_IN_LISTS, Person, runs_visible

@@ -11,6 +11,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from accounts.access import staff_of
 from translator.models import Generator, Leftover, Translation
 from translator.services import (
     GeneratorRejected,
@@ -56,7 +57,7 @@ class GeneratorAdmin(admin.ModelAdmin[Generator]):
         """Only what was edited: a worker may write the sample meanwhile."""
         obj.save(update_fields=form.changed_data)
 
-    @admin.action(description="Publish (older versions retire)", permissions=["change"])
+    @admin.action(description="Publish (other versions retire)", permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[Generator]) -> None:
         """Offer them to everybody, the newest of a name last so that it is the one that stays."""
         for generator in queryset.order_by("version"):
@@ -65,11 +66,18 @@ class GeneratorAdmin(admin.ModelAdmin[Generator]):
     @admin.action(description="Make the default of its direction", permissions=["change"])
     def make_default(self, request: HttpRequest, queryset: QuerySet[Generator]) -> None:
         """Choose it for everybody who chooses none."""
-        for generator in queryset:
+        chosen, made = list(queryset), 0
+        if len({generator.direction for generator in chosen}) < len(chosen):
+            message = "A direction has one default: choose one generator of each at most."
+            self.message_user(request, message, messages.ERROR)
+            return
+        for generator in chosen:
             try:
-                generator_make_default(generator=generator)
+                generator_make_default(generator=generator, by=staff_of(request))
+                made += 1
             except GeneratorRejected as refusal:
                 self.message_user(request, str(refusal), messages.ERROR)
+        self.message_user(request, f"Made the default: {made}.")
 
     @admin.action(description="Retire", permissions=["change"])
     def retire(self, request: HttpRequest, queryset: QuerySet[Generator]) -> None:

@@ -102,8 +102,9 @@ class SubmitForm(forms.Form):
         if not self.cleaned_data["key"]:
             return ""
         digest = hashlib.sha256()
-        chosen = ("key", "sample", "generator", "visibility")
-        digest.update("\n".join(str(self.cleaned_data[name]) for name in chosen).encode())
+        data = self.cleaned_data
+        chosen = (data["key"], data["sample"], data["generator"].pk, data["visibility"])
+        digest.update("\n".join(map(str, chosen)).encode())
         if image:
             for chunk in image.chunks():
                 digest.update(chunk)

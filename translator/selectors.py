@@ -11,6 +11,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from accounts.access import is_staff
 from accounts.models import User
 from jobs.models import JobState
 from jobs.selectors import queue_pause_of, workers_alive
@@ -68,11 +69,6 @@ class TranslationFilters:
 
 
 NO_FILTERS = TranslationFilters()
-
-
-def is_staff(user: Person) -> bool:
-    """Whether this person moderates."""
-    return user.is_authenticated and user.is_active and user.is_staff
 
 
 def generators_offered(user: Person) -> QuerySet[Generator]:

@@ -8,10 +8,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
+from accounts.access import is_staff
 from jobs.models import JobState
 from jobs.selectors import queue_position
 from translator.models import Direction, Generator, Translation, Visibility
-from translator.selectors import TranslationFilters, is_staff
+from translator.selectors import TranslationFilters
 from translator.services.translations import SEEDS
 
 

@@ -15,8 +15,6 @@ from storage.errors import (
 )
 from storage.objects import (
     Stash,
-    is_local,
-    modified_at,
     open_object,
     read,
     remove,
@@ -34,8 +32,6 @@ __all__ = [
     "StorageRefused",
     "StorageUnavailable",
     "generator_key",
-    "is_local",
-    "modified_at",
     "open_object",
     "read",
     "remove",

@@ -12,8 +12,7 @@ from django.conf import settings
 from django.db.models import Count, Min, Q
 from django.urls import NoReverseMatch, reverse
 
-from jobs.lifecycle import NEVER
-from jobs.models import Job, JobState, QueuePause, Worker
+from jobs.models import NEVER, Job, JobState, QueuePause, Worker
 from jobs.publishing import messages_waiting
 from jobs.selectors import (
     WORKER_FRESH_SECONDS,

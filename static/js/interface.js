@@ -36,10 +36,16 @@ for (const button of document.querySelectorAll("[data-theme-button]")) {
   });
 }
 
-/** Puts a text where a screen reader reads it out, once. */
-export function announce(text) {
+/** Puts a text where a screen reader reads it out: once, as long as it stays the same, or `again`. */
+export function announce(text, { again = false } = {}) {
   const region = document.getElementById("announcer");
-  if (region && text && region.textContent !== text) region.textContent = text;
+  if (!region || !text) return;
+  if (region.textContent !== text) {
+    region.textContent = text;
+  } else if (again) {
+    region.textContent = ""; // only what changes is read out
+    setTimeout(() => announce(text), 100);
+  }
 }
 
 async function copy(button) {
@@ -58,7 +64,7 @@ async function copy(button) {
   const before = button.dataset.before ?? label.textContent;
   button.dataset.before = before;
   label.textContent = done ? "Copied" : "Press Ctrl+C";
-  announce(label.textContent);
+  announce(label.textContent, { again: true });
   setTimeout(() => {
     label.textContent = before;
   }, 2500);

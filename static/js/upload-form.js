@@ -34,12 +34,19 @@ function start(form) {
       list.className = "errorlist";
       list.append(Object.assign(document.createElement("li"), { textContent: message }));
       problem.append(list);
-      announce(message);
+      announce(message, { again: true });
     }
     drop.classList.toggle("is-bad", Boolean(message));
     input.setAttribute("aria-invalid", String(Boolean(message)));
     input.setCustomValidity(message);
   }
+
+  /* The server's answer puts its own words in; the field itself stays, with the file that was chosen. */
+  document.addEventListener("htmx:afterSwap", () => {
+    const bad = document.querySelector("#error-image li") !== null;
+    drop.classList.toggle("is-bad", bad);
+    input.setAttribute("aria-invalid", String(bad));
+  });
 
   function complaint(file, header) {
     if (file.size === 0) return "This file is empty.";
@@ -160,7 +167,7 @@ function start(form) {
   form.addEventListener("htmx:beforeRequest", (event) => {
     if (input.validity.customError) {
       event.preventDefault();
-      announce(input.validationMessage);
+      announce(input.validationMessage, { again: true });
       input.focus();
     } else {
       sending("Sending the picture…", 0);
@@ -177,7 +184,7 @@ function start(form) {
   function fail(message) {
     const notice = Object.assign(document.createElement("p"), { className: "notice notice--error", textContent: message });
     document.getElementById("form-feedback").replaceChildren(notice);
-    announce(message);
+    announce(message, { again: true });
   }
 
   form.addEventListener("htmx:sendError", () => {

@@ -26,7 +26,7 @@ function start(field, form) {
   const show = (message) => {
     problem.textContent = message;
     problem.hidden = !message;
-    if (message) announce(message);
+    if (message) announce(message, { again: true });
   };
   const wait = (waiting) => {
     send.disabled = waiting;

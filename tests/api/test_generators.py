@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.contrib.admin.models import LogEntry
+from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.models import User
@@ -61,9 +63,21 @@ def test_staff_name_the_default(api_of: Api, alice: User, carol: User, generator
     for user in (None, alice):
         assert api_of(user).post(f"/api/v1/generators/{other.pk}/default/").status_code == 404
     answer = api_of(carol).post(f"/api/v1/generators/{other.pk}/default/")
+    assert LogEntry.objects.get().user == carol
     assert (answer.status_code, answer.json()["is_default"]) == (200, True)
     first, second = api_of(None).get("/api/v1/generators/").json()["results"]
     assert (first["id"], second["is_default"]) == (str(other.pk), False)
     refused = api_of(carol).post(f"/api/v1/generators/{trial.pk}/default/")
     assert refused.status_code == 409
     assert "not published" in refused.json()["detail"]
+
+
+def test_a_session_names_no_default_without_its_token(
+    api_of: Api, carol_client: Client, generator: Generator
+) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.cookies = carol_client.cookies
+    assert client.post(f"/api/v1/generators/{generator.pk}/default/").status_code == 403
+    schema = api_of(None).get("/api/schema/?format=json").json()
+    documented = schema["paths"]["/api/v1/generators/{generator_id}/default/"]["post"]["responses"]
+    assert "403" in documented

@@ -42,9 +42,14 @@ def test_a_sample_to_its_result(member: Page) -> None:
     tab_to(member, "Delete…")
     member.keyboard.press("Enter")
     expect(member.get_by_role("dialog")).to_be_visible()
-    member.keyboard.press("Escape")
+    expect(member.get_by_role("button", name="Keep it")).to_be_focused()  # not what cannot be undone
+    member.keyboard.press("Space")
     expect(member.get_by_role("dialog")).to_be_hidden()
     expect(member.get_by_role("link", name="Delete…")).to_be_focused()
+    member.keyboard.press("Enter")
+    expect(member.get_by_role("dialog")).to_be_visible()
+    member.keyboard.press("Escape")
+    expect(member.get_by_role("dialog")).to_be_hidden()
 
 
 def test_choices_by_arrow_keys(member: Page) -> None:

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import TIMES, Guard, enter, picture_file, sign_up
 from tests.support.live import LiveStack
+from tests.support.waiting import wait_until
 
 GIVE = """
 ({ type, name, data }) => {
@@ -23,6 +24,13 @@ GIVE = """
     ? new ClipboardEvent('paste', { ...options, clipboardData: files })
     : new DragEvent('drop', { ...options, dataTransfer: files });
   target.dispatchEvent(event);
+}
+"""
+LISTEN = """
+() => {
+  const announcer = document.getElementById('announcer');
+  window.said = [];
+  new MutationObserver(() => said.push(announcer.textContent)).observe(announcer, { childList: true });
 }
 """
 
@@ -71,9 +79,15 @@ def test_refused_before_it_is_sent(member: Page, tmp_path: Path, data: bytes, me
     expect(member.locator("input[type=file]")).to_have_attribute("aria-invalid", "true")
     sent = []
     member.on("request", lambda request: sent.append(request.url))
+    member.evaluate(LISTEN)
     member.get_by_role("button", name="Translate").click()
     expect(member.locator("input[type=file]")).to_be_focused()
     assert sent == []
+    # It is read out again, though it says the same.
+    first, second = wait_until(
+        lambda: member.evaluate("said[1] && said"), seconds=10, what="the announcement", every=0.1
+    )
+    assert (first, message in second) == ("", True)
 
 
 @pytest.mark.parametrize("data", REFUSED_THERE.values(), ids=REFUSED_THERE.keys())
@@ -87,6 +101,7 @@ def test_refused_by_the_server_keeps_everything(member: Page, guard: Guard, data
         expect(member.get_by_role("alert")).to_contain_text("This could not be sent.")
     expect(member.get_by_role("alert")).to_be_focused()
     expect(member.locator("#error-image li")).to_be_visible()
+    expect(member.locator("input[type=file]")).to_have_attribute("aria-invalid", "true")
     expect(member.get_by_role("radio", name="Public")).to_be_checked()
     assert member.locator("input[type=file]").evaluate("it => it.files[0].name") == "map.png"
     good: Any = {"name": "good.png", "mimeType": "image/png", "buffer": picture_file()}

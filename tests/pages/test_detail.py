@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from tests.pages.conftest import Clients
 from tests.pages.helpers import HTMX, links_of, text_of
 from tests.translator.factories import submitted, translated
 from translator.models import Generator, Translation
+from translator.services import generator_retire
 from translator.views.translations import poll_seconds
 
 
@@ -61,6 +63,20 @@ def test_waiting_for_nobody(alice_client: Client, alice: User, carol: User, gene
     assert not told()
     Worker.objects.update(heartbeat_at=timezone.now() - timedelta(seconds=100))
     assert told()
+
+
+def test_how_long_it_waits_and_not_since_when(
+    alice_client: Client, alice: User, generator: Generator
+) -> None:
+    """Between two attempts, too: the first one's time is not the second's."""
+    row = submitted(alice, generator)
+    long_ago = timezone.now() - timedelta(seconds=75)
+    put(row, queued_at=long_ago, started_at=long_ago, attempt=1)
+    text = text_of(alice_client.get(f"/translations/{row.pk}/status/", headers=HTMX))
+    assert re.search(r"Waiting for 1 min 1\d s", text)
+    assert "so far" not in text
+    assert (row.elapsed, put(row, state=JobState.RUNNING).waited) == (None, None)
+    assert row.elapsed is not None
 
 
 def test_running(alice_client: Client, alice: User, generator: Generator) -> None:
@@ -111,6 +127,12 @@ def test_succeeded(clients: Clients, alice: User, generator: Generator) -> None:
     text = text_of(clients["alice"].get(f"/translations/{row.pk}/"))
     for fact in ("harbour.png", "48 \N{MULTIPLICATION SIGN} 32 px", str(row.seed), "version 1", "Public."):
         assert fact in text
+    place = f"/generators/#generator-{generator.pk}"
+    assert all(place in each for each in links.values())
+    generator_retire(generator=generator)  # and is no longer on that page
+    stays = clients["nobody"].get(f"/translations/{row.pk}/")
+    assert place not in links_of(stays)
+    assert "Negatives, version 1" in text_of(stays)
     stranger = text_of(clients["nobody"].get(f"/translations/{row.pk}/"))
     assert "A translation by alice" in stranger
     assert "harbour.png" not in stranger

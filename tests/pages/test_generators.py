@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from django.contrib.admin.models import LogEntry
 
 from tests.pages.conftest import Clients
 from tests.pages.helpers import text_of
@@ -70,6 +73,22 @@ def test_everybody_sees_what_is_on_offer(clients: Clients, db: None) -> None:
         assert ("Still on trial" in text) == (name == "carol")
 
 
+def test_ids_of_the_page_are_its_own(clients: Clients, db: None) -> None:
+    """Staff see two versions of one name, and a name may be any word: ``main`` is the page's."""
+    card = {"title": "Roads", "metrics": METRICS}
+    rows = [
+        generator_import(source=generator_file.__wrapped__("main", **card), publish=True),
+        generator_import(source=generator_file("main", shade=0.5)),
+    ]
+    html = clients["carol"].get("/generators/").content.decode()
+    ids = re.findall(r'\sid="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+    assert {f"generator-{row.pk}" for row in rows} < set(ids)
+    assert set(re.findall(r'aria-labelledby="([^"]+)"', html)) <= set(ids)
+    assert "<strong>0.14</strong>" in html
+    assert "<strong>0.3</strong>" not in html
+
+
 def test_sample_pictures_follow_the_generator(clients: Clients, db: None) -> None:
     trial = generator_import(source=generator_file("trial", shade=0.5), sample_input=picture())
     for name, client in clients.items():
@@ -96,6 +115,10 @@ def test_staff_choose_the_default(clients: Clients, db: None) -> None:
     assert first.is_default
     assert clients["carol"].get(address).status_code == 405
     told = text_of(clients["carol"].post(address, follow=True))
+    clients["carol"].post(address)  # it is already
+    entry = LogEntry.objects.get()
+    assert (entry.user.username, entry.object_id) == ("carol", str(other.pk))
+    assert entry.get_change_message() == "Made the default for map to satellite."
     assert "The other is the default for map to satellite now." in told
     page = clients["alice"].get("/generators/")
     assert [generator for generator, _ in page.context["generators"]] == [other, first]

@@ -30,7 +30,9 @@ def test_the_sample_pair_of_a_generator_is_shown(anonymous_client: Client, db: N
     generator = generator_import(
         source=generator_file("pair"), publish=True, sample_input=picture(), sample_output=picture(seed=1)
     )
-    html = anonymous_client.get("/").content.decode()
+    page = anonymous_client.get("/")
+    html = page.content.decode()
+    assert "A sample, and what \N{LEFT DOUBLE QUOTATION MARK}Negatives" in text_of(page)
     for kind in ("input", "output"):
         address = f"/generators/{generator.pk}/samples/{kind}/"
         assert address in html

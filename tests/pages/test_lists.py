@@ -14,7 +14,7 @@ from tests.pages.conftest import Clients
 from tests.pages.helpers import HTMX, text_of
 from tests.translator.factories import generator_file, submitted, translated
 from translator.models import Generator, Translation
-from translator.services import generator_import, generator_retire, translation_cancel
+from translator.services import generator_import, generator_retire, translation_cancel, translation_delete
 
 
 def order(response: Any) -> list[str]:
@@ -84,7 +84,7 @@ def test_only_unfinished_ones_are_asked_about(
 
 def test_updates(clients: Clients, alice: User, generator: Generator) -> None:
     queued, done = submitted(alice, generator), translated(alice, generator)
-    address = f"/translations/updates/?id={queued.pk}&id={done.pk}&id=nonsense"
+    address = f"/translations/updates/?id={queued.pk}&id={done.pk}"
     both = clients["alice"].get(address, headers=HTMX)
     assert both.status_code == 200
     assert set(order(both)) == {str(queued.pk), str(done.pk)}
@@ -93,8 +93,14 @@ def test_updates(clients: Clients, alice: User, generator: Generator) -> None:
     assert "hx-swap-oob" not in clients["alice"].get("/translations/").content.decode()
     finished = clients["alice"].get(f"/translations/updates/?id={done.pk}", headers=HTMX)
     assert finished.status_code == 286
+    # The list is loaded anew then, which is what shows who is signed in and what is there.
     for name in ("bob", "carol", "nobody"):
-        assert order(clients[name].get(address, headers=HTMX)) == []
+        refused = clients[name].get(address, headers=HTMX)
+        assert (refused.status_code, order(refused)) == (404, [])
+    assert clients["nobody"].get("/translations/updates/", headers=HTMX).status_code == 404
+    assert clients["alice"].get(f"{address}&id=nonsense", headers=HTMX).status_code == 404
+    translation_delete(translation=queued)
+    assert clients["alice"].get(address, headers=HTMX).status_code == 404
 
 
 def test_the_gallery_is_public(clients: Clients, alice: User, bob: User, generator: Generator) -> None:

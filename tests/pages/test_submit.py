@@ -15,7 +15,7 @@ from tests.pages.conftest import Clients
 from tests.pages.helpers import HTMX, text_of
 from tests.translator.factories import generator_file, picture
 from translator.models import Generator, Translation
-from translator.services import generator_import, generator_retire
+from translator.services import CardText, generator_describe, generator_import, generator_retire
 
 
 def send(
@@ -115,6 +115,18 @@ def test_a_second_press_makes_no_second_translation(alice_client: Client, genera
     again = send(alice_client, generator, picture(), key="k1")
     other = send(alice_client, generator, picture(seed=2), key="k1")  # back, another picture
     assert first["Location"] == again["Location"] != other["Location"]
+    assert Translation.objects.count() == 2
+
+
+def test_a_press_is_the_same_under_another_title_and_another_under_the_same(
+    alice_client: Client, generator: Generator
+) -> None:
+    send(alice_client, generator, picture(), key="press")
+    generator_describe(generator=generator, text=CardText(title="Photographs"))
+    send(alice_client, generator, picture(), key="press")
+    assert Translation.objects.count() == 1
+    twin = generator_import(source=generator_file("twin", shade=0.5, title="Photographs"), publish=True)
+    assert send(alice_client, twin, picture(), key="press").status_code == 302
     assert Translation.objects.count() == 2
 
 

@@ -12,8 +12,7 @@ import pytest
 from pytest_django import Settings
 
 from accounts.models import User
-from jobs.lifecycle import NEVER
-from jobs.models import JobState
+from jobs.models import NEVER, JobState
 from jobs.queues import queue_pause
 from mapgan_site import cloudwatch
 from tests.platform.test_settings import settings_of

@@ -11,7 +11,8 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.models import User
 from jobs.models import JobState
-from tests.translator.factories import generator_file, stored_files, submitted, translated
+from tests.pages.helpers import text_of
+from tests.translator.factories import generator_file, published, stored_files, submitted, translated
 from translator.models import Generator, Translation
 from translator.services import generator_import
 
@@ -84,6 +85,24 @@ def test_publishing_and_retiring(carol_client: Client, generator: Generator) -> 
     assert list(Generator.objects.values_list("version", "state")) == [(2, "published"), (1, "retired")]
     act(carol_client, LISTS[0], "retire", newer.pk)
     assert not Generator.objects.filter(state="published").exists()
+
+
+def test_making_a_default(carol_client: Client, generator: Generator) -> None:
+    other = published("other", shade=0.5)
+    back = published("back", direction="sat2map")
+    trial = generator_import(source=generator_file("trial"))
+
+    def told(*chosen: Generator) -> str:
+        act(carol_client, LISTS[0], "make_default", *(each.pk for each in chosen))
+        return text_of(carol_client.get(LISTS[0]))
+
+    assert "choose one generator of each at most" in told(generator, other)
+    assert list(Generator.objects.filter(is_default=True)) == [generator, back]
+    assert "Made the default: 2." in told(other, back)
+    assert list(Generator.objects.filter(is_default=True)) == [other, back]
+    refused = told(trial)
+    assert "is not published, so it cannot be the default." in refused
+    assert "Made the default: 0." in refused
 
 
 def test_cancelling_and_deleting(

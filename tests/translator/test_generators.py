@@ -194,7 +194,7 @@ def defaults() -> dict[str, str]:
 
 
 @pytest.mark.database
-def test_the_default_of_a_direction(db: None) -> None:
+def test_the_default_of_a_direction(carol: User) -> None:
     """The first published; a newer version takes it over; when it goes, the next in the list does."""
     trial = generator_import(source=generator_file("trial"))
     assert defaults() == {}
@@ -206,8 +206,8 @@ def test_the_default_of_a_direction(db: None) -> None:
     newer = generator_import(source=generator_file("m", shade=0.5), publish=True)
     assert defaults()["map2sat"] == "m 2"
     with pytest.raises(GeneratorRejected, match="not published"):
-        generator_make_default(generator=trial)
-    generator_make_default(generator=second)
+        generator_make_default(generator=trial, by=carol)
+    generator_make_default(generator=second, by=carol)
     generator_publish(generator=first)  # back to an earlier version of another one
     assert defaults()["map2sat"] == "b 1"
     generator_retire(generator=second)
@@ -222,12 +222,12 @@ def test_the_default_of_a_direction(db: None) -> None:
 
 @pytest.mark.database
 @pytest.mark.django_db(transaction=True)
-def test_many_published_at_once_have_one_default() -> None:
+def test_many_published_at_once_have_one_default(carol: User) -> None:
     rows = [generator_import(source=generator_file(f"g{index}", shade=0.1 + index / 8)) for index in range(4)]
     at_once(4, lambda index: generator_publish(generator=rows[index]))
     assert Generator.objects.filter(is_default=True).count() == 1
     for _ in range(2):
-        at_once(4, lambda index: generator_make_default(generator=rows[index]))
+        at_once(4, lambda index: generator_make_default(generator=rows[index], by=carol))
         assert Generator.objects.filter(is_default=True).count() == 1
 
 

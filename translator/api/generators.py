@@ -11,10 +11,12 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.access import is_staff
+from accounts.models import User
 from translator.api.base import JSON, ApiView, problems
 from translator.downloads import GENERATOR_FILES, file_response
 from translator.problems import Conflict
-from translator.selectors import generator_visible, generators_offered, is_staff
+from translator.selectors import generator_visible, generators_offered
 from translator.serializers import GeneratorSerializer
 from translator.services import GeneratorRejected, generator_make_default
 
@@ -48,15 +50,16 @@ class GeneratorDefaultView(ApiView):
     @extend_schema(
         operation_id="generator_default",
         request=None,
-        responses={200: GeneratorSerializer, **problems(401, 404, 409)},
+        responses={200: GeneratorSerializer, **problems(401, 403, 404, 409)},
     )
     def post(self, request: Request, generator_id: uuid.UUID) -> Response:
         """Make a published generator the default of its direction. For staff; 404 for anybody else."""
-        if not is_staff(request.user):
+        user = request.user
+        if not (isinstance(user, User) and is_staff(user)):
             raise Http404
-        generator = generator_visible(user=request.user, generator_id=generator_id)
+        generator = generator_visible(user=user, generator_id=generator_id)
         try:
-            generator_make_default(generator=generator)
+            generator_make_default(generator=generator, by=user)
         except GeneratorRejected as refusal:
             raise Conflict(str(refusal)) from refusal
         return self.shaped(generator, GeneratorSerializer)

@@ -11,10 +11,12 @@ from functools import partial
 from pathlib import Path
 
 from celery import current_app
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import IntegrityError, transaction
 from django.db.models import Max, QuerySet
 from kombu.exceptions import OperationalError
 
+from accounts.models import User
 from mapgan.card import CardError, read_card
 from mapgan.imageio import ImageError, decode, encode_png
 from translator.models import Generator, GeneratorState
@@ -184,8 +186,8 @@ def generator_publish(*, generator: Generator) -> None:
         generator.refresh_from_db(fields=["is_default"])
 
 
-def generator_make_default(*, generator: Generator) -> None:
-    """Choose it, in its direction, for everybody who chooses none.
+def generator_make_default(*, generator: Generator, by: User) -> None:
+    """Choose it, in its direction, for everybody who chooses none. The administration's log says who did.
 
     Raises:
         GeneratorRejected: it is not published.
@@ -193,8 +195,13 @@ def generator_make_default(*, generator: Generator) -> None:
     with _alone(generator.direction) as of_direction:
         if not of_direction.filter(pk=generator.pk, state=GeneratorState.PUBLISHED).exists():
             raise GeneratorRejected(f"{generator} is not published, so it cannot be the default.")
-        of_direction.filter(is_default=True).update(is_default=False)
-        of_direction.filter(pk=generator.pk).update(is_default=True)
+        others = of_direction.filter(is_default=True).exclude(pk=generator.pk)
+        others.update(is_default=False)
+        if of_direction.filter(pk=generator.pk, is_default=False).update(is_default=True):
+            message = f"Made the default for {generator.get_direction_display().lower()}."
+            LogEntry.objects.log_actions(
+                by.pk, [generator], CHANGE, change_message=message, single_object=True
+            )
     generator.is_default = True
 
 

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.access import staff_only
+from accounts.access import staff_of, staff_only
 from translator.models import Generator, Translation, Visibility
 from translator.selectors import translation_managed, translation_owned
 from translator.services import (
@@ -90,7 +90,7 @@ def make_default(request: HttpRequest, generator_id: uuid.UUID) -> HttpResponse:
     """Choose this generator for everybody who chooses none."""
     generator = get_object_or_404(Generator, pk=generator_id)
     try:
-        generator_make_default(generator=generator)
+        generator_make_default(generator=generator, by=staff_of(request))
     except GeneratorRejected as refusal:
         messages.error(request, str(refusal))
     else:

@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django_htmx.http import HTMX_STOP_POLLING, reswap, retarget
 
+from accounts.access import is_staff
 from jobs.selectors import queue_position
 from translator.downloads import file_response
 from translator.forms import FilterForm
@@ -23,7 +24,6 @@ from translator.models import Translation
 from translator.selectors import (
     TranslationFilters,
     generators_behind,
-    is_staff,
     nobody_translates,
     translation_visible,
     translations_of,
@@ -114,14 +114,20 @@ def mine(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def updates(request: HttpRequest) -> HttpResponse:
-    """The tiles of one's own translations that were unfinished a moment ago; one request for them all."""
-    ids = []
-    for text in request.GET.getlist("id")[:PAGE_SIZE]:
-        try:
-            ids.append(uuid.UUID(text))
-        except ValueError:
-            continue
+    """The tiles of one's own translations that were unfinished a moment ago; one request for them all.
+
+    Where one is gone, or the session is, the list itself has to be asked for anew.
+
+    Raises:
+        Http404: one of them is not to be had: nobody can tell whether there is such a thing.
+    """
+    try:
+        ids = {uuid.UUID(text) for text in request.GET.getlist("id")[:PAGE_SIZE]}
+    except ValueError:
+        raise Http404 from None
     rows = list(translations_of(user=request.user).filter(pk__in=ids))
+    if not request.user.is_authenticated or len(rows) < len(ids):
+        raise Http404
     active = [each for each in rows if each.is_active]
     response = render(request, "translator/_updates.html", {"translations": rows, "active": active})
     if not active and is_htmx(request):
