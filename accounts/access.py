@@ -12,6 +12,7 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.cache import never_cache
 
 from accounts.models import User
+from jobs.errors import JobGone
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
@@ -23,13 +24,19 @@ def is_staff(user: User | AnonymousUser) -> bool:
 
 
 def staff_only(view: View[P]) -> View[P]:
-    """404 for anybody else, signed in or not: nobody learns that there is something. Kept by no cache."""
+    """404 for anybody else, signed in or not: nobody learns that there is something. Kept by no cache.
+
+    A job that is deleted while somebody acts on it is a 404, as it is a moment later.
+    """
 
     @wraps(view)
     def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if not is_staff(request.user):
             raise Http404
-        return view(request, *args, **kwargs)
+        try:
+            return view(request, *args, **kwargs)
+        except JobGone:
+            raise Http404 from None
 
     return never_cache(wrapped)
 

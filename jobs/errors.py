@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ObjectDoesNotExist
+
 
 class JobFailed(Exception):  # noqa: N818 - it names an outcome, as the states do
     """The work cannot succeed, however often it is tried.
@@ -31,6 +33,10 @@ class WorthAnotherTry(Exception):  # noqa: N818 - it names an outcome
         super().__init__(details or message)
         self.code = code
         self.message = message
+
+
+class JobGone(ObjectDoesNotExist):
+    """Its row was deleted while somebody acted on it."""
 
 
 class JobStopped(Exception):  # noqa: N818 - control flow, not an error

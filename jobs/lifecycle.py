@@ -153,12 +153,14 @@ def requeue(
     delay: float = 0.0,
     counted: bool = True,
     details: str = "",
+    **fields: Any,
 ) -> bool:
     """Back to the queue, to be claimed after ``delay`` seconds; what its owner cancelled ends cancelled.
 
     Args:
         counted: False when the attempt was no fault of the job (its worker was asked to stop): the cap rises
             by one, because ``attempt`` itself must never go back.
+        fields: other columns to write with it.
 
     Returns:
         Whether it is queued again.
@@ -175,6 +177,7 @@ def requeue(
             progress=0.0,
             stage="",
             error_details=storable(details[-DETAILS_LIMIT:]),
+            **fields,
         )
     )
     if not queued:

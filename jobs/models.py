@@ -62,6 +62,9 @@ class Job(models.Model):
     state = models.CharField(max_length=10, choices=JobState.choices, default=JobState.QUEUED)
     attempt = models.PositiveIntegerField(default=0, help_text="Raised by every claim; fences every write.")
     max_attempts = models.PositiveIntegerField(default=default_max_attempts)
+    outages = models.PositiveIntegerField(
+        default=0, help_text="How often in a row a part of the service was away."
+    )
     cancel_requested = models.BooleanField(default=False)
 
     stage = models.CharField(max_length=60, blank=True, help_text="What it is doing, in a few words.")

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
+from django.db.models import F
 
 from jobs import lifecycle
 from jobs.errors import (
@@ -27,7 +28,7 @@ from jobs.errors import (
     WorkerStopping,
     WorthAnotherTry,
 )
-from jobs.models import Job
+from jobs.models import Job, default_max_attempts
 from jobs.publishing import publish
 from storage.errors import OUTAGE
 
@@ -39,7 +40,7 @@ BACKOFF_FIRST, BACKOFF_CAP = 2.0, 120.0  # seconds
 
 STOPPING = "The worker is stopping"  # a stage
 INTERNAL = "Something went wrong on our side. You can try again; if it keeps failing, tell the operator."
-OUTAGES_LIMIT = 400  # attempts; with the longest pause between them, half a day
+OUTAGES_LIMIT = 400  # in a row; with the longest pause between them, half a day
 AWAY = WorthAnotherTry(
     "unavailable", "A part of the service could not be reached, several times over. Please try again later."
 )
@@ -179,9 +180,9 @@ class Heartbeat(threading.Thread):
             self._attempt.stop(reason)
 
 
-def backoff(attempt: int) -> float:
-    """Seconds to wait after the ``attempt``-th failure: doubling, capped, jittered in the upper half."""
-    ceiling = min(BACKOFF_FIRST * 2 ** (attempt - 1), BACKOFF_CAP)
+def backoff(failures: int) -> float:
+    """Seconds to wait after so many failures: doubling, capped, jittered in the upper half."""
+    ceiling = min(BACKOFF_FIRST * 2 ** (failures - 1), BACKOFF_CAP)
     return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - spreads load, guards nothing
 
 
@@ -263,10 +264,17 @@ def _release(job: Job, attempt: Attempt) -> str:
     return "requeued, the worker is stopping"
 
 
-def _attempts_allowed(job: Job) -> int:
-    """As the row has it now: the work itself may have raised it."""
+def _tries(job: Job, *, counted: bool) -> tuple[int, bool]:
+    """How many failures of this kind there are, this one included, and whether the job is given up with it.
+
+    As the row has it now: the work itself may have come further, and who tries again begins anew.
+    """
     rows = type(job)._default_manager.filter(pk=job.pk)
-    return rows.values_list("max_attempts", flat=True).first() or 0
+    allowed, outages = rows.values_list("max_attempts", "outages").first() or (0, 0)
+    if not counted:
+        return outages + 1, outages + 1 >= OUTAGES_LIMIT
+    left = allowed - job.attempt
+    return max(default_max_attempts() - left, 1), left <= 0
 
 
 def _retry_later(job: Job, attempt: Attempt, reason: WorthAnotherTry, *, counted: bool = True) -> str:
@@ -276,11 +284,13 @@ def _retry_later(job: Job, attempt: Attempt, reason: WorthAnotherTry, *, counted
     details = traceback.format_exc()
     logger.warning("Job %s met a transient error:\n%s", job.pk, details)
     row = (type(job), job.pk, attempt.number)
-    if job.attempt >= (_attempts_allowed(job) if counted else OUTAGES_LIMIT):
+    tries, given_up = _tries(job, counted=counted)
+    if given_up:
         lifecycle.fail(*row, code=reason.code, message=reason.message, details=details)
         return f"failed ({reason.code})"
-    delay = backoff(attempt.number)
-    if not lifecycle.requeue(*row, delay=delay, counted=counted, details=details):
+    delay = backoff(tries)
+    more: dict[str, Any] = {} if counted else {"outages": F("outages") + 1}
+    if not lifecycle.requeue(*row, delay=delay, counted=counted, details=details, **more):
         return "cancelled, or lease lost"
     publish(type(job), job.pk, delay=delay)
     return f"requeued for {delay:.0f} s from now"

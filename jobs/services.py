@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
+from typing import TypeVar
 
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from jobs.errors import JobGone
 from jobs.lifecycle import from_now
-from jobs.models import NEVER, Job, JobState, default_max_attempts
+from jobs.models import ACTIVE_STATES, NEVER, Job, JobState, default_max_attempts
 from jobs.publishing import messages_waiting, publish
-from jobs.selectors import queue_pause_of
+from jobs.selectors import job_models, queue_pause_of
 
 logger = logging.getLogger(__name__)
+
+J = TypeVar("J", bound=Job)
 
 REPUBLISH_BATCH = 500  # bounds one reconcile's work; the next one takes the rest
 
@@ -45,14 +52,18 @@ def job_cancel(*, job: Job) -> bool:
 
     Returns:
         False when it had already finished. ``job`` is refreshed.
+
+    Raises:
+        JobGone: it was deleted meanwhile; so do the others here.
     """
     rows = type(job)._default_manager.filter(pk=job.pk)
     idle = Q(state=JobState.QUEUED) | Q(state=JobState.RUNNING, lease_expires_at__lt=Now())
     changed = rows.filter(idle).update(
         state=JobState.CANCELLED, cancel_requested=True, finished_at=Now(), lease_expires_at=None, stage=""
     )
-    changed = changed or rows.filter(state=JobState.RUNNING).update(cancel_requested=True)
-    job.refresh_from_db()
+    # Or queued again: a worker that stops may have given it back since. Reconcile ends it then.
+    changed = changed or rows.filter(state__in=ACTIVE_STATES).update(cancel_requested=True)
+    _refresh(job)
     return bool(changed)
 
 
@@ -73,6 +84,7 @@ def job_retry(*, job: Job) -> bool:
             queued_at=timezone.now(),  # by the clock that dates new rows, so that places compare
             published_at=None,
             not_before=None,
+            outages=0,
             started_at=None,
             finished_at=None,
             progress=0.0,
@@ -83,7 +95,7 @@ def job_retry(*, job: Job) -> bool:
     )
     if changed:
         job_enqueue(job=job)
-    job.refresh_from_db()
+    _refresh(job)
     return bool(changed)
 
 
@@ -93,7 +105,7 @@ def job_hold(*, job: Job) -> bool:
     A running one is held by its own work, which raises `jobs.errors.JobHeld`. ``job`` is refreshed.
     """
     held = type(job)._default_manager.filter(pk=job.pk, state=JobState.QUEUED).update(not_before=NEVER)
-    job.refresh_from_db()
+    _refresh(job)
     return bool(held)
 
 
@@ -106,8 +118,24 @@ def job_release(*, job: Job) -> bool:
     )
     if released:
         job_enqueue(job=job)
-    job.refresh_from_db()
+    _refresh(job)
     return bool(released)
+
+
+def _refresh(job: Job) -> None:
+    try:
+        job.refresh_from_db()
+    except ObjectDoesNotExist:
+        raise JobGone from None
+
+
+def jobs_changed(*, jobs: Iterable[J], change: Callable[[J], bool]) -> int:
+    """On how many of them ``change`` had an effect. Those that are deleted meanwhile are passed over."""
+    count = 0
+    for job in jobs:
+        with suppress(JobGone):
+            count += change(job)
+    return count
 
 
 def job_reconcile(*, model: type[Job]) -> ReconcileReport:
@@ -152,20 +180,23 @@ def job_reconcile(*, model: type[Job]) -> ReconcileReport:
 def _publish_forgotten(model: type[Job]) -> int:
     """Publish queued rows that are due and that the broker has not been told of within the last while.
 
-    Only as many as there are rows more than messages: while no worker takes any, the broker must not fill up
-    with copies. Copies that hide a lost message are gone as soon as a worker has looked at them.
+    Only as many as its queue has due rows, of all models that share it, more than messages: while no worker
+    takes any, the broker must not fill up with copies. Copies that hide a lost message are gone as soon as a
+    worker has looked at them.
     """
-    queued = model._default_manager.filter(state=JobState.QUEUED)
+    due = Q(state=JobState.QUEUED) & (Q(not_before=None) | Q(not_before__lte=Now()))
     unheard = Q(published_at=None) | Q(published_at__lt=from_now(-settings.JOB_REPUBLISH_SECONDS))
-    due = Q(not_before=None) | Q(not_before__lte=Now())
-    forgotten = queued.filter(unheard, due).order_by("queued_at", "id").values_list("pk", flat=True)
+    rows = model._default_manager.filter(due, unheard)
+    forgotten = rows.order_by("queued_at", "id").values_list("pk", flat=True)
     if not forgotten.exists() or queue_pause_of(model.QUEUE):
         return 0  # nobody would take them from a paused queue
     messages = messages_waiting(model.QUEUE)
     if messages is None:
         return 0  # the broker is down: the next reconcile tries again
+    sharing = [each for each in job_models() if each.QUEUE == model.QUEUE]
+    missing = sum(each._default_manager.filter(due).count() for each in sharing) - messages
     published = 0
-    for job_id in forgotten[: min(max(queued.count() - messages, 0), REPUBLISH_BATCH)]:
+    for job_id in forgotten[: min(max(missing, 0), REPUBLISH_BATCH)]:
         if not publish(model, job_id):
             break
         published += 1

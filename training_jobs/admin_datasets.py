@@ -9,6 +9,7 @@ from django.db.models import Count, F, Q, QuerySet, Sum
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 
+from jobs.services import jobs_changed
 from training_jobs.admin_base import LoggedByServices, ReadOnlyAdmin, person
 from training_jobs.models import Dataset, DatasetVersion, Upload, UploadChunk
 from training_jobs.services import (
@@ -125,13 +126,17 @@ class DatasetVersionAdmin(LoggedByServices, ReadOnlyAdmin, admin.ModelAdmin[Data
     @admin.action(description="Stop the examination", permissions=["delete"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[DatasetVersion]) -> None:
         """Those that are queued or running."""
-        stopped = sum(version_cancel(version=version, by=person(request)) for version in queryset)
+        stopped = jobs_changed(
+            jobs=queryset, change=lambda version: version_cancel(version=version, by=person(request))
+        )
         self.message_user(request, f"Stopped: {stopped}.")
 
     @admin.action(description="Examine again", permissions=["delete"])
     def retry(self, request: HttpRequest, queryset: QuerySet[DatasetVersion]) -> None:
         """Those that failed or were cancelled."""
-        queued = sum(version_retry(version=version, by=person(request)) for version in queryset)
+        queued = jobs_changed(
+            jobs=queryset, change=lambda version: version_retry(version=version, by=person(request))
+        )
         self.message_user(request, f"Queued again: {queued}.")
 
     def delete_model(self, request: HttpRequest, obj: DatasetVersion) -> None:

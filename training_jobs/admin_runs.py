@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.models import User
+from jobs.services import jobs_changed
 from training_jobs.admin_base import ReadOnlyAdmin, person
 from training_jobs.models import (
     Checkpoint,
@@ -97,13 +98,13 @@ class JobAdmin(ReadOnlyAdmin):
     @admin.action(description="Cancel", permissions=["view"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Stop those that are queued or running."""
-        done = sum(self.stop(job, person(request)) for job in queryset)
+        done = jobs_changed(jobs=queryset, change=lambda job: self.stop(job, person(request)))
         messages.info(request, f"Cancelled: {done}.")
 
     @admin.action(description="Try again", permissions=["view"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Queue those that failed or were cancelled."""
-        done = sum(self.again(job, person(request)) for job in queryset)
+        done = jobs_changed(jobs=queryset, change=lambda job: self.again(job, person(request)))
         messages.info(request, f"Queued again: {done}.")
 
     def stop(self, job: Any, by: User) -> bool:

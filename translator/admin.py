@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.access import staff_of
+from jobs.services import jobs_changed
 from translator.models import Generator, Leftover, Translation
 from translator.services import (
     GeneratorRejected,
@@ -109,7 +110,7 @@ class TranslationAdmin(admin.ModelAdmin[Translation]):
     @admin.action(description="Cancel", permissions=["delete"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Translation]) -> None:
         """Stop those that are queued or running."""
-        cancelled = sum(translation_cancel(translation=translation) for translation in queryset)
+        cancelled = jobs_changed(jobs=queryset, change=lambda row: translation_cancel(translation=row))
         self.message_user(request, f"Cancelled: {cancelled}.")
 
     def delete_model(self, request: HttpRequest, obj: Translation) -> None:

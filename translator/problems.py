@@ -20,6 +20,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from jobs.errors import JobGone
 from translator.models import Generator, Translation
 from translator.services import StorageError, UploadRejected
 
@@ -31,7 +32,7 @@ NOT_FOUND = "There is nothing here."
 INTERNAL = "Something went wrong on our side."
 
 
-MISSING = (Http404, Generator.DoesNotExist, Translation.DoesNotExist, exceptions.NotFound)
+MISSING = (Http404, Generator.DoesNotExist, Translation.DoesNotExist, JobGone, exceptions.NotFound)
 REFUSALS = {  # any other refusal of an upload is a 400
     "too_large": status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
     "idempotency_key_reused": status.HTTP_422_UNPROCESSABLE_ENTITY,

@@ -13,7 +13,9 @@ from accounts.models import User
 from jobs import lifecycle
 from jobs.models import JobState
 from tests.translator.factories import published, run, stored_files, submitted, translated
+from translator.api import translations
 from translator.models import Generator, Translation
+from translator.services import translation_delete
 
 Api = Callable[[User | None], APIClient]
 
@@ -76,6 +78,21 @@ def test_cancelling(api_of: Api, alice: User, generator: Generator) -> None:
     again = api_of(alice).post(url(translation, "cancel/"))
     assert (again.status_code, again.json()["code"]) == (409, "conflict")
     assert run(translation).state == JobState.CANCELLED
+
+
+@pytest.mark.parametrize("action", ["cancel", "retry"])
+def test_deleted_at_that_moment(
+    api_of: Api, alice: User, generator: Generator, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    def found_and_deleted(**_: object) -> Translation:
+        row = Translation.objects.get()
+        translation_delete(translation=row)
+        return row
+
+    for name in ("translation_managed", "translation_owned"):
+        monkeypatch.setattr(translations, name, found_and_deleted)
+    response = api_of(alice).post(url(submitted(alice, generator), f"{action}/"))
+    assert (response.status_code, response.json()["code"]) == (404, "not_found")
 
 
 def test_cancelling_a_running_one(api_of: Api, alice: User, generator: Generator) -> None:

@@ -24,6 +24,16 @@ class Chore(Job):
         app_label = "chores"
 
 
+class Errand(Job):
+    """Another kind of job in the same queue."""
+
+    TASK_NAME: ClassVar[str] = "tests.errand"
+    QUEUE: ClassVar[str] = Chore.QUEUE
+
+    class Meta(Job.Meta):
+        app_label = "chores"
+
+
 @pytest.fixture
 def chore(transactional_db: None) -> Chore:
     """A queued job, committed: the heartbeat thread sees it through its own connection."""

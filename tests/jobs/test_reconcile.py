@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.utils import timezone
 
 from jobs import lifecycle
+from jobs.errors import JobGone
 from jobs.models import JobState
 from jobs.selectors import job_models, queue_position
-from jobs.services import job_cancel, job_enqueue, job_reconcile, job_retry
-from tests.jobs.conftest import Chore
+from jobs.services import (
+    job_cancel,
+    job_enqueue,
+    job_hold,
+    job_reconcile,
+    job_release,
+    job_retry,
+    jobs_changed,
+)
+from tests.jobs.conftest import Chore, Errand
 from tests.support.broker import Broker
 
 if TYPE_CHECKING:
@@ -125,10 +136,64 @@ def test_a_wiped_broker_is_told_again_but_never_flooded(
     assert job_reconcile(model=Chore).published == 2
 
 
+def test_a_lost_message_is_not_hidden_by_those_of_other_kinds(chore: Chore, broker: Broker) -> None:
+    for _ in range(3):
+        job_enqueue(job=Errand.objects.create())
+    assert broker.queued(Chore.QUEUE) == 3
+    assert job_reconcile(model=Chore).published == 1
+    assert broker.queued(Chore.QUEUE) == 4
+
+
+def test_what_is_held_or_not_due_has_no_message_to_miss(
+    chore: Chore, broker: Broker, settings: SettingsWrapper
+) -> None:
+    settings.JOB_REPUBLISH_SECONDS = 0
+    assert job_hold(job=Chore.objects.create())
+    Chore.objects.create(not_before=timezone.now() + timedelta(hours=1))
+    for _ in range(3):
+        job_reconcile(model=Chore)
+    assert broker.queued(Chore.QUEUE) == 1
+
+
 def test_publishing_waits_for_a_broker_that_is_away(chore: Chore) -> None:
     assert job_reconcile(model=Chore).published == 0
     chore.refresh_from_db()
     assert (chore.state, chore.published_at) == (JobState.QUEUED, None)
+
+
+def test_cancelled_while_its_worker_gives_it_back(chore: Chore) -> None:
+    """Between the look for an idle job and the one for a running job it goes from this to that."""
+    lifecycle.claim(Chore, chore.pk, "stopping")
+    given_back: list[bool] = []
+
+    def give_back(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        done = execute(sql, *rest)
+        if sql.startswith("UPDATE") and not given_back:
+            given_back.append(True)
+            assert lifecycle.requeue(Chore, chore.pk, 1, counted=False)
+        return done
+
+    with connection.execute_wrapper(give_back):
+        assert job_cancel(job=chore)
+    assert given_back
+    assert lifecycle.claim(Chore, chore.pk, "next") is None
+    job_reconcile(model=Chore)
+    chore.refresh_from_db()
+    assert chore.state == JobState.CANCELLED
+
+
+@pytest.mark.parametrize("change", [job_cancel, job_retry, job_hold, job_release])
+def test_deleted_while_somebody_acts_on_it(chore: Chore, change: Callable[..., bool]) -> None:
+    Chore.objects.filter(pk=chore.pk).delete()
+    with pytest.raises(JobGone):
+        change(job=chore)
+
+
+def test_of_many_those_that_are_gone_are_passed_over(chore: Chore) -> None:
+    gone, over = Chore.objects.create(), Chore.objects.create(state=JobState.SUCCEEDED)
+    Chore.objects.filter(pk=gone.pk).delete()
+    assert jobs_changed(jobs=[gone, over, chore], change=lambda job: job_cancel(job=job)) == 1
+    assert chore.state == JobState.CANCELLED
 
 
 def test_a_cancelled_job_is_not_queued_again(chore: Chore) -> None:

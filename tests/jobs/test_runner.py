@@ -13,7 +13,8 @@ from jobs.errors import JobFailed, JobHeld, LeaseLost, WorkerStopping, WorthAnot
 from jobs.models import JobState
 from jobs.runner import Attempt, Done, run_job
 from jobs.selectors import queue_position
-from jobs.services import job_cancel, job_hold, job_reconcile, job_release
+from jobs.services import job_cancel, job_hold, job_reconcile, job_release, job_retry
+from storage.errors import StorageUnavailable
 from tests.jobs.conftest import Chore
 from tests.support.waiting import wait_until
 
@@ -100,6 +101,46 @@ def test_a_database_that_is_away_is_waited_for_and_then_said(chore: Chore) -> No
     Chore.objects.filter(pk=chore.pk).update(not_before=None)
     run(chore, work)
     assert (chore.state, chore.error_code) == (JobState.FAILED, "unavailable")
+
+
+def test_outages_are_counted_in_a_row_and_anew_when_a_person_tries_again(
+    chore: Chore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "OUTAGES_LIMIT", 3)
+    waits: list[int] = []
+    monkeypatch.setattr(runner, "backoff", lambda failures: waits.append(failures) or 0.0)
+
+    def work(job: Chore, attempt: Attempt) -> Done:
+        raise StorageUnavailable
+
+    for _ in range(2):
+        for expected in (JobState.QUEUED, JobState.QUEUED, JobState.FAILED):
+            assert run(chore, work).state == expected
+        assert chore.error_code == "unavailable"
+        assert job_retry(job=chore)
+    assert waits == [1, 2, 1, 2]
+    assert (chore.attempt, chore.outages) == (6, 0)
+
+
+def test_failures_are_counted_anew_when_a_person_tries_again(
+    chore: Chore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An outage in between is none of them."""
+    waits: list[int] = []
+    monkeypatch.setattr(runner, "backoff", lambda failures: waits.append(failures) or 0.0)
+    errors: list[Exception] = []
+
+    def work(job: Chore, attempt: Attempt) -> Done:
+        raise errors.pop()
+
+    broke_off = WorthAnotherTry("broke_off", "It broke off too often.")
+    for _ in range(2):
+        errors += [broke_off] * 3 + [StorageUnavailable()] + [broke_off] * 2
+        while errors:
+            run(chore, work)
+        assert chore.state == JobState.FAILED
+        assert job_retry(job=chore)
+    assert waits == [1, 2, 1, 3, 4] * 2
 
 
 def test_backoff_grows_and_is_capped() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Any
 
+import pytest
 from django.test import Client
 
 from accounts.models import User
@@ -13,6 +15,8 @@ from tests.pages.conftest import Clients
 from tests.pages.helpers import text_of
 from tests.translator.factories import stored_files, submitted, translated
 from translator.models import Generator, Translation
+from translator.services import translation_delete
+from translator.views import actions
 
 
 def test_cancel_and_retry(alice_client: Client, alice: User, generator: Generator) -> None:
@@ -30,6 +34,22 @@ def test_what_cannot_be_done_is_said(alice_client: Client, alice: User, generato
     row = translated(alice, generator)
     assert "already finished" in text_of(alice_client.post(f"/translations/{row.pk}/cancel/", follow=True))
     assert "Only a failed" in text_of(alice_client.post(f"/translations/{row.pk}/retry/", follow=True))
+
+
+@pytest.mark.parametrize("action", ["cancel", "retry"])
+def test_deleted_at_that_moment(
+    alice_client: Client, alice: User, generator: Generator, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    row = submitted(alice, generator)
+    found = actions.fetch
+
+    def found_and_deleted(*asked: Any) -> Translation:
+        translation = found(*asked)
+        translation_delete(translation=translation)
+        return translation
+
+    monkeypatch.setattr(actions, "fetch", found_and_deleted)
+    assert alice_client.post(f"/translations/{row.pk}/{action}/").status_code == 404
 
 
 def test_delete_asks_first(

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import User
 from jobs.models import ACTIVE_STATES
-from jobs.services import job_cancel, job_enqueue, job_retry
+from jobs.services import job_cancel, job_enqueue, job_retry, jobs_changed
 from training_jobs.models import Checkpoint, Evaluation, TrainingRun
 from training_jobs.services.audit import note_run
 from training_jobs.services.runs import RunRefused
@@ -70,7 +70,7 @@ def evaluation_retry(*, evaluation: Evaluation, by: User) -> bool:
 def evaluations_cancel(*, run: TrainingRun, by: User) -> int:
     """Stop all of a run's that are not done; returns how many."""
     waiting = Evaluation.objects.filter(checkpoint__run=run, state__in=ACTIVE_STATES)
-    count = sum(job_cancel(job=evaluation) for evaluation in waiting)
+    count = jobs_changed(jobs=waiting, change=lambda evaluation: job_cancel(job=evaluation))
     if count:
         note_run(run, by, "evaluate", f"Cancelled {count:,} evaluation{'' if count == 1 else 's'}.")
     return count

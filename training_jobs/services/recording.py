@@ -114,7 +114,7 @@ def checkpoint_record(
 
     A run that comes this far has its full set of attempts again: only those without progress are counted.
     """
-    with _owned(run, attempt, max_attempts=attempt + default_max_attempts()):
+    with _owned(run, attempt, max_attempts=attempt + default_max_attempts(), outages=0):
         pinned = False
         for old in run.checkpoints.filter(step=step):
             pinned = pinned or old.pinned

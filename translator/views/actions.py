@@ -23,11 +23,12 @@ from translator.services import (
     translation_retry,
     translation_set_visibility,
 )
-from translator.views.common import fetch, storage_errors
+from translator.views.common import fetch, gone_is_404, storage_errors
 
 
 @never_cache
 @require_POST
+@gone_is_404()
 def cancel(request: HttpRequest, translation_id: uuid.UUID) -> HttpResponse:
     """Stop it; one that ended in the meantime stays as it is."""
     translation = fetch(translation_managed, request, translation_id)
@@ -38,6 +39,7 @@ def cancel(request: HttpRequest, translation_id: uuid.UUID) -> HttpResponse:
 
 @never_cache
 @require_POST
+@gone_is_404()
 def retry(request: HttpRequest, translation_id: uuid.UUID) -> HttpResponse:
     """Queue a failed or cancelled one again."""
     translation = fetch(translation_owned, request, translation_id)
