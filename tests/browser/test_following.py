@@ -90,6 +90,16 @@ def test_my_list_updates_itself(member: Page, idle_worker: LiveStack, small_pict
     idle_worker.halt("translate")
 
 
+def test_a_list_says_so_when_its_session_is_over(
+    member: Page, guard: Guard, idle_worker: LiveStack, small_picture: dict[str, Any]
+) -> None:
+    submit(member, small_picture)
+    member.goto("/translations/")
+    with guard.expecting("status of 404", "Response Status Error Code 404"):
+        member.context.clear_cookies()
+        member.wait_for_url("**/accounts/login/?next=/translations/")
+
+
 def test_theme_is_kept_and_does_not_flash(member: Page) -> None:
     member.goto("/gallery/")
     button = member.get_by_role("button", name="Theme: system")

@@ -19,6 +19,7 @@ from tests.training.conftest import Clients, brought
 from training_jobs.models import DatasetVersion, Sweep, TrainingRun, Wish
 from training_jobs.services import recording
 from training_jobs.services.runs import RunRefused, run_pause, run_resume, run_start
+from training_jobs.views import runs
 
 pytestmark = pytest.mark.database
 
@@ -225,6 +226,15 @@ def test_pausing_and_going_on(clients: Clients, carol: User, run: TrainingRun) -
     assert not run_resume(run=run, by=carol)  # not before it has saved
     assert "Pausing" in text_of(clients["carol"].get(address))
     assert [note.kind for note in run.notes.all()] == ["queued", "paused", "resume", "pause"]
+
+
+def test_deleted_while_somebody_acts_on_it(
+    clients: Clients, run: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "run_of", lambda *_: run)
+    TrainingRun.objects.filter(pk=run.pk).delete()
+    for action in ("pause", "resume", "cancel"):
+        assert clients["carol"].post(f"/training/runs/{run.pk}/{action}/").status_code == 404
 
 
 def test_every_address_meets_all_four_people(clients: Clients, run: TrainingRun) -> None:
