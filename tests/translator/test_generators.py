@@ -231,6 +231,17 @@ def test_many_published_at_once_have_one_default(carol: User) -> None:
         assert Generator.objects.filter(is_default=True).count() == 1
 
 
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_many_imported_to_be_published_at_once() -> None:
+    """Several machines start for the first time; each takes its own for the first until another commits."""
+    files = [generator_file(f"g{index}", shade=0.1 + index / 8) for index in range(4)]
+    at_once(8, lambda index: generator_import(source=files[index % 4], publish=True, publish_known=False))
+    assert list(Generator.objects.values_list("state", flat=True)) == ["published"] * 4
+    assert Generator.objects.filter(is_default=True).count() == 1
+    assert stored_files() == set(Generator.objects.values_list("file", flat=True))
+
+
 # --- Commands --------------------------------------------------------------------------------------------
 
 
