@@ -16,9 +16,7 @@ BASELINES = {"median_colour": "median colour", "input_copied": "input copied"}
 def document(folder: Path) -> str:
     """A table for each direction, then how each file was trained."""
     cards = [read_card(path) for path in sorted(folder.glob("*.onnx"))]
-    parts = [
-        table(direction, [each for each in cards if each.direction == direction]) for direction in DIRECTIONS
-    ]
+    parts = [table(way, [card for card in cards if card.direction == way]) for way in DIRECTIONS]
     return "\n\n".join([*filter(None, parts), trainings(cards)])
 
 
