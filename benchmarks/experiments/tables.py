@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import statistics
+from dataclasses import dataclass
 
-from benchmarks.experiments.plan import Comparison, Line, Plan, Training
+from benchmarks.experiments.plan import Comparison, Plan, Training
 from benchmarks.experiments.runs import Record
 from mapgan.measures import MEASURES, SHOWN
 
 BEGIN, END = "<!-- measured: written by `python -m benchmarks.experiments` -->", "<!-- end of measured -->"
 BASELINES = {"median_colour": "median colour", "input_copied": "input copied"}
+STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)  # t at 97.5 %, by degrees of freedom
 
 
 def document(plan: Plan, records: dict[str, Record]) -> str:
@@ -25,42 +28,98 @@ def document(plan: Plan, records: dict[str, Record]) -> str:
 def comparison_table(comparison: Comparison, plan: Plan, records: dict[str, Record]) -> str:
     """A table as Markdown; empty when nothing of it was measured.
 
-    A cell is the mean over the seeds and, in brackets, the lowest and the highest end of the seeds' 95 %
-    intervals over the choice of tiles.
+    A cell is the mean over the seeds and, in brackets, 95 % over tiles and trainings (`Cells`).
     """
     shown = SHOWN[comparison.direction]
     titles = ["", "seeds", "steps", "processor minutes", *(MEASURES[name].label for name in shown)]
     rows: list[list[str]] = []
     last: Record | None = None
+    cells = Cells(comparison.direction, spreads(comparison.direction, plan, records))
     for line in comparison.lines:
         found = [records[each.name] for each in plan.of(line.experiment) if each.name in records]
         if found:
-            rows.append(_cells(line, comparison.direction, found))
+            minutes = statistics.mean(record["processor_seconds"] for record in found) / 60
+            start = [line.title, str(len(found)), f"{found[0]['steps']:,}", f"{minutes:.0f}"]
+            rows.append([*start, *cells.of(found, line.weights)])
             last = found[-1]
     if last is None:
         return ""
     for name, title in BASELINES.items():
         figures = last["measures"][comparison.direction][name]
-        cells = [MEASURES[measure].text(figures["values"].get(measure)) for measure in shown]
-        rows.append([title, "", "", "", *cells])
+        own = [MEASURES[measure].text(figures["values"].get(measure)) for measure in shown]
+        rows.append([title, "", "", "", *own])
     table = [titles, ["---"] * len(titles), *rows]
-    text = "\n".join(f"| {' | '.join(cells)} |" for cells in table)
+    text = "\n".join(f"| {' | '.join(row)} |" for row in table)
     return "\n\n".join(
         filter(None, [f"### {comparison.title}", comparison.question, text, comparison.finding])
     )
 
 
-def _cells(line: Line, direction: str, records: list[Record]) -> list[str]:
-    figures = [record["measures"][direction][line.weights] for record in records]
-    minutes = statistics.mean(record["processor_seconds"] for record in records) / 60
-    cells = [line.title, str(len(records)), f"{records[0]['steps']:,}", f"{minutes:.0f}"]
+@dataclass(frozen=True)
+class Spread:
+    """How far trainings lie apart that differ in the seed alone.
+
+    Attributes:
+        deviation: the standard deviation, pooled over the experiments with several seeds.
+        freedom: degrees of freedom behind it; 0 when no experiment has several.
+    """
+
+    deviation: float
+    freedom: int
+
+    def half_width(self, seeds: int) -> float:
+        """Of the 95 % prediction interval of one more training, around the mean of ``seeds``."""
+        if not self.freedom:
+            return 0.0
+        quantile = STUDENT[min(self.freedom, len(STUDENT)) - 1]
+        return quantile * self.deviation * math.sqrt(1 + 1 / seeds)
+
+
+def spreads(direction: str, plan: Plan, records: dict[str, Record]) -> dict[str, Spread]:
+    """Each measure's spread over seeds, of the averaged weights."""
+    found = {}
     for name in SHOWN[direction]:
+        squares, freedom = 0.0, 0
+        for experiment in dict.fromkeys(each.experiment for each in plan.trainings):
+            mine = [records[each.name] for each in plan.of(experiment) if each.name in records]
+            mine = [each for each in mine if direction in each["measures"]]
+            values = [each["measures"][direction]["averaged"]["values"][name] for each in mine]
+            if len(values) > 1:
+                squares += statistics.variance(values) * (len(values) - 1)
+                freedom += len(values) - 1
+        found[name] = Spread(math.sqrt(squares / freedom) if freedom else 0.0, freedom)
+    return found
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The measures of one line: means, and where one more training would lie, measured on other tiles.
+
+    The two causes are independent, so the half widths of their 95 % intervals add as squares: of the tiles
+    that of the bootstrap (mean over the seeds), of the trainings `Spread.half_width`.
+    """
+
+    direction: str
+    spreads: dict[str, Spread]
+
+    def of(self, records: list[Record], weights: str) -> list[str]:
+        """A text for each shown measure."""
+        figures = [record["measures"][self.direction][weights] for record in records]
+        return [self._cell(name, figures) for name in SHOWN[self.direction]]
+
+    def _cell(self, name: str, figures: list[Record]) -> str:
         measure = MEASURES[name]
         values = [each["values"][name] for each in figures if each["values"].get(name) is not None]
-        ends = [end for each in figures for end in each["intervals"].get(name) or ()]
-        text = measure.text(statistics.mean(values)) if values else "-"
-        cells.append(f"{text} ({measure.text(min(ends))}..{measure.text(max(ends))})" if ends else text)
-    return cells
+        if not values:
+            return "-"
+        mean = statistics.mean(values)
+        ends = [each["intervals"][name] for each in figures if each["intervals"].get(name)]
+        tiles = statistics.mean((high - low) / 2 for low, high in ends) if ends else 0.0
+        half = math.hypot(tiles, self.spreads[name].half_width(len(values)))
+        if not half:
+            return measure.text(mean)
+        low, high = max(mean - half, measure.low), min(mean + half, measure.high)
+        return f"{measure.text(mean)} ({measure.text(low)}..{measure.text(high)})"
 
 
 def commands(trainings: list[Training], records: dict[str, Record]) -> str:

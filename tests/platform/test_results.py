@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from benchmarks.experiments import bundled, runs, tables
 from benchmarks.experiments import plan as plans
+from mapgan.measures import SHOWN
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,3 +37,29 @@ def test_every_record_is_of_the_plan() -> None:
         threads = record["train"][record["train"].index("--threads") :]
         assert record["train"] == trainings[name].train("DATA", "OUT", *threads)
         assert record["tiles"] == 100
+
+
+def test_the_spread_of_seeds_by_hand() -> None:
+    """Seeds at 1 and 3, and at 2 and 2: a pooled variance of (2 + 0) / 2 with two degrees of freedom."""
+    plan = plans.Plan(
+        tuple(plans.Training(name, seed, (), ("map2sat",)) for name in ("a", "b", "c") for seed in (1, 2)),
+        (),
+    )
+    values = {"a-1": 1.0, "a-2": 3.0, "b-1": 2.0, "b-2": 2.0, "c-1": 9.0}
+
+    def record(value: float) -> dict[str, Any]:
+        intervals = {"rmse": [value - 3, value + 3]}
+        figures = {"values": dict.fromkeys(SHOWN["map2sat"], value), "intervals": intervals}
+        return {"measures": {"map2sat": {"averaged": figures}}}
+
+    records = {name: record(value) for name, value in values.items()}
+    spreads = tables.spreads("map2sat", plan, records)
+    assert spreads["rmse"] == tables.Spread(1.0, 2)
+    half = 4.30 * math.sqrt(1.5)
+    assert spreads["rmse"].half_width(2) == pytest.approx(half)
+    both = math.hypot(3, half)
+    cells = tables.Cells("map2sat", spreads).of([records["a-1"], records["a-2"]], "averaged")
+    row = dict(zip(SHOWN["map2sat"], cells, strict=True))
+    assert row["rmse"] == f"2.00 (0.00..{2 + both:.2f})"
+    assert row["psnr"] == f"2.00 (0.00..{2 + half:.2f})"  # a PSNR has no negative values
+    assert tables.Spread(0.0, 0).half_width(1) == 0
