@@ -26,7 +26,7 @@ from mapgan.flatcolours import flatten, from_text
 from mapgan.imageio import RGB, from_unit, to_unit
 from mapgan.onnxfile import OnnxFileError, read_metadata, weights_sha256
 from mapgan.seams import Floats, Pixels, SeamMeter
-from mapgan.tiling import RowSource, count_windows, pad_to, translate_bands
+from mapgan.tiling import RowSource, count_windows, least_window, pad_to, translate_bands
 
 IMAGE_INPUT = "image"
 IMAGE_OUTPUT = "translated"
@@ -192,12 +192,21 @@ class Generator:
         """How many passes of the network an image of this size takes."""
         if self._whole_size(height, width):
             return 1
-        window = self.card.window
+        window = self._window(height, width)
         return count_windows(max(height, window), max(width, window), window=window, overlap=self._overlap)
 
     @property
     def _overlap(self) -> int:
         return min(OVERLAP, self.card.window // 6 * 2)
+
+    def _window(self, height: int, width: int) -> int:
+        """The side of this image's windows: the card's, or less where less will do."""
+        card = self.card
+        if self._fixed:
+            return card.window
+        return least_window(
+            (height, width), window=card.window, overlap=self._overlap, multiple=card.side_multiple
+        )
 
     def _whole_size(self, height: int, width: int) -> tuple[int, int] | None:
         """The padded size in which one pass takes the image; None when it needs windows.
@@ -224,8 +233,8 @@ class Generator:
         report: OnProgress,
         batch: int,
     ) -> Report:
-        window, overlap = self.card.window, self._overlap
         height, width = image.shape[:2]
+        window, overlap = self._window(height, width), self._overlap
         total = self.windows(height, width)
 
         def predict_and_report(windows: Pixels) -> Floats:

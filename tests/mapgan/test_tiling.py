@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mapgan import tiling
-from mapgan.tiling import pad_to, plan_axis, translate_bands
+from mapgan.tiling import least_window, pad_to, plan_axis, translate_bands
 
 
 @given(
@@ -44,6 +44,27 @@ def test_windows_cover_everything_and_overlap(window, data):
 def test_plans_that_do_not_fit(length, window, overlap):
     with pytest.raises(ValueError, match=r"overlap|axis"):
         plan_axis(length, window, overlap)
+
+
+@given(st.lists(st.integers(1, 5000), min_size=2, max_size=2).filter(lambda sides: max(sides) > 512))
+def test_the_least_window_needs_no_more_of_them(lengths):
+    """It is one that plans accept, and a smaller one would need more windows or not fit the network."""
+    least = least_window(tuple(lengths), window=512, overlap=64, multiple=4)
+    assert least % 4 == 0
+    assert 3 * 64 <= least <= 512
+
+    def counts(window):
+        return [len(plan_axis(max(length, window), window, 64).starts) for length in lengths]
+
+    assert counts(least) == counts(512)
+    if least - 4 >= 3 * 64:
+        assert counts(least - 4) != counts(512)
+
+
+def test_known_least_windows():
+    assert least_window((1024, 1024), window=512, overlap=64, multiple=4) == 384
+    assert least_window((100, 961), window=512, overlap=64, multiple=4) == 364
+    assert least_window((960, 960), window=512, overlap=64, multiple=4) == 512
 
 
 def test_known_plan():

@@ -13,7 +13,10 @@ from translator.models import Direction
 from translator.services import GeneratorRejected, StorageError, generator_import
 
 FIRST = "pix2pix"  # whose names begin so are loaded first, and so become the defaults where there are none
-SAMPLE_FOLDERS = {Direction.MAP_TO_SATELLITE.value: ".", Direction.SATELLITE_TO_MAP.value: "satellite"}
+SAMPLES = {  # folder, and the picture that shows best what a generator makes of it
+    Direction.MAP_TO_SATELLITE.value: (".", "harbour.png"),
+    Direction.SATELLITE_TO_MAP.value: ("satellite", "canal-quarter.png"),
+}
 
 
 class Command(BaseCommand):
@@ -42,6 +45,7 @@ class Command(BaseCommand):
 
 
 def _sample(generator: Path) -> Path | None:
-    """The first picture of the kind that this generator takes."""
-    pictures = Path(settings.SAMPLES_DIR) / SAMPLE_FOLDERS[read_card(generator).direction]
-    return next(iter(sorted(pictures.glob("*.png"))), None)
+    """A picture of the kind that this generator takes."""
+    folder, best = SAMPLES[read_card(generator).direction]
+    pictures = (Path(settings.SAMPLES_DIR) / folder).glob("*.png")
+    return min(pictures, key=lambda path: (path.name != best, path.name), default=None)
