@@ -123,7 +123,7 @@ def _border_costs(apart: Floats, busy: Floats) -> Floats:
     """What a border between column c and c + 1 costs by each excuse, (excuses, n, height, overlap - 1)."""
     squares = (apart[:, :, :-1] + apart[:, :, 1:]) ** 2
     logarithms = np.log(busy + _FLOOR)
-    costs: Floats = np.stack([squares * np.exp(-excuse * logarithms) for excuse in np.float32(_EXCUSES)])
+    costs: Floats = np.stack([squares * np.exp(-excuse * logarithms) for excuse in _EXCUSES])
     # Where all is equal the middle is best, farthest from the edges of both windows.
     middle = (costs.shape[3] - 1) / 2
     costs += np.abs(np.arange(costs.shape[3], dtype=np.float32) - middle) * np.float32(1e-5)
