@@ -10,7 +10,8 @@ usual); a narrow ramp keeps the detail and shows a straight line. So the two are
   cheapest path through the overlap (Efros & Freeman 2001, 2.1). A step of the path costs what the windows
   differ there, less where the pictures change much themselves (the cost of Kwatra et al. 2003, 3.2): a border
   through a textured roof is not seen, the same difference on a lawn is. Without that, borders would seek the
-  calm places and be calmer than the picture.
+  calm places and be calmer than the picture; with too much of it, they run along the hardest edges. Each
+  joint takes the measure that leaves its border as busy as what is around it.
 
 `docs/inference.md` has the measurements behind both choices. NumPy only.
 """
