@@ -4,8 +4,8 @@
     python -m benchmarks.experiments --data ../maps --out /var/tmp/experiments --only unet-map2sat
     python -m benchmarks.experiments                     # the document alone, from measured.json
 
-A training that was cut off goes on where it was; one that is measured is not made again, but with --again. On
-two cores all of it takes some hours, the first seed of each experiment first.
+A training that was cut off goes on where it was; one that is measured is not made again, but with --again,
+into an empty folder. On two cores all of it takes some hours, the first seed of each experiment first.
 """
 
 from __future__ import annotations
@@ -31,13 +31,17 @@ def main() -> int:
     parser.add_argument("--data", type=Path, help="the maps set: a folder or an archive")
     parser.add_argument("--out", type=Path, help="folder of the runs")
     parser.add_argument("--only", action="append", metavar="NAME", help="this experiment; may be repeated")
-    parser.add_argument("--again", action="store_true", help="measure what is measured already, too")
+    parser.add_argument(
+        "--again", action="store_true", help="train what is measured already, too, into an empty --out"
+    )
     parser.add_argument("--parallel", type=int, default=1, help="trainings at a time [default: 1]")
     parser.add_argument("--threads", type=int, default=cores(), help="of a training [default: all cores]")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does
     plan = plans.read()
     unknown = set(options.only or ()) - {each.experiment for each in plan.trainings}
+    if options.again and not options.data:
+        parser.error("--again needs --data and --out")
     if unknown:
         parser.error(f"no such experiment: {', '.join(sorted(unknown))}")
     if options.data:
@@ -53,6 +57,7 @@ def main() -> int:
                 out=options.out.resolve(),
                 parallel=options.parallel,
                 threads=options.threads,
+                anew=options.again,
                 tell=lambda words: print(words, file=sys.stderr, flush=True),
             )
         except runs.ExperimentError as error:

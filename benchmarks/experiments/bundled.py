@@ -45,4 +45,5 @@ def _cells(figures: dict[str, Any], shown: tuple[str, ...]) -> list[str]:
 def trainings(cards: list[GeneratorCard]) -> str:
     """How each was trained and what that took, as its card says."""
     lines = [f"# {card.name}: {card.compute}\n{card.command}" for card in cards]
+    lines = [line.replace("--data maps ", "--data DATA ") for line in lines]
     return "### How they were trained\n\n```\n" + "\n\n".join(lines) + "\n```"

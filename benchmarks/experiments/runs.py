@@ -46,13 +46,18 @@ def run_all(
     parallel: int,
     threads: int,
     tell: Callable[[str], None],
+    anew: bool = False,
 ) -> None:
     """Train and measure, ``parallel`` at a time; a training that was cut off goes on where it was.
 
     Raises:
-        ExperimentError: one failed; those that were done before stay recorded.
+        ExperimentError: one failed, or was stopped; those that were done before stay recorded. Or ``anew`` is
+            asked for where a run is already.
     """
     out.mkdir(parents=True, exist_ok=True)
+    there = [each.name for each in trainings if (out / each.name).exists()]
+    if anew and there:
+        raise ExperimentError(f"{out} has {', '.join(there)} already: train anew into an empty folder")
 
     def one(training: Training) -> None:
         tell(f"{training.name}: training")
@@ -89,8 +94,15 @@ def _train(training: Training, data: Path, out: Path, threads: int) -> None:
         finally:
             process.terminate()  # saves; nothing happens to one that has ended
             code = process.wait()
-    if code:
-        raise ExperimentError(f"{training.name} ended with {code}; see {out / training.name}.log")
+    if code or not completed(folder):
+        raise ExperimentError(f"{training.name} is not complete (exit code {code}); see {folder}.log")
+
+
+def completed(folder: Path) -> bool:
+    """Whether all steps were made: a run that is asked to stop saves and ends without an error, too."""
+    lines = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    ends = [event for event in map(json.loads, lines) if event["event"] == "finished"]
+    return bool(ends) and ends[-1]["reason"] == "completed"
 
 
 def _count(process: subprocess.Popen[bytes], folder: Path) -> None:

@@ -28,19 +28,20 @@ def document(plan: Plan, records: dict[str, Record]) -> str:
 def comparison_table(comparison: Comparison, plan: Plan, records: dict[str, Record]) -> str:
     """A table as Markdown; empty when nothing of it was measured.
 
-    A cell is the mean over the seeds and, in brackets, 95 % over tiles and trainings (`Cells`).
+    A cell is the mean over the seeds and, in brackets, 95 % over tiles and trainings (`cells`).
     """
     shown = SHOWN[comparison.direction]
     titles = ["", "seeds", "steps", "processor minutes", *(MEASURES[name].label for name in shown)]
     rows: list[list[str]] = []
     last: Record | None = None
-    cells = Cells(comparison.direction, spreads(comparison.direction, plan, records))
     for line in comparison.lines:
         found = [records[each.name] for each in plan.of(line.experiment) if each.name in records]
         if found:
             minutes = statistics.mean(record["processor_seconds"] for record in found) / 60
             start = [line.title, str(len(found)), f"{found[0]['steps']:,}", f"{minutes:.0f}"]
-            rows.append([*start, *cells.of(found, line.weights)])
+            figures = [record["measures"][comparison.direction][line.weights] for record in found]
+            spread = spreads(comparison.direction, line.weights, plan, records)
+            rows.append([*start, *cells(comparison.direction, figures, spread)])
             last = found[-1]
     if last is None:
         return ""
@@ -57,7 +58,9 @@ def comparison_table(comparison: Comparison, plan: Plan, records: dict[str, Reco
 
 @dataclass(frozen=True)
 class Spread:
-    """How far trainings lie apart that differ in the seed alone.
+    """How far trainings lie apart that differ in the seed alone, as a share of their mean.
+
+    A share, because it is pooled over experiments whose values differ by an order of magnitude.
 
     Attributes:
         deviation: the standard deviation, pooled over the experiments with several seeds.
@@ -67,59 +70,53 @@ class Spread:
     deviation: float
     freedom: int
 
-    def half_width(self, seeds: int) -> float:
+    def half_width(self, mean: float, seeds: int) -> float:
         """Of the 95 % prediction interval of one more training, around the mean of ``seeds``."""
         if not self.freedom:
             return 0.0
         quantile = STUDENT[min(self.freedom, len(STUDENT)) - 1]
-        return quantile * self.deviation * math.sqrt(1 + 1 / seeds)
+        return quantile * self.deviation * abs(mean) * math.sqrt(1 + 1 / seeds)
 
 
-def spreads(direction: str, plan: Plan, records: dict[str, Record]) -> dict[str, Spread]:
-    """Each measure's spread over seeds, of the averaged weights."""
+def spreads(direction: str, weights: str, plan: Plan, records: dict[str, Record]) -> dict[str, Spread]:
+    """Each measure's spread over seeds."""
     found = {}
     for name in SHOWN[direction]:
         squares, freedom = 0.0, 0
         for experiment in dict.fromkeys(each.experiment for each in plan.trainings):
             mine = [records[each.name] for each in plan.of(experiment) if each.name in records]
             mine = [each for each in mine if direction in each["measures"]]
-            values = [each["measures"][direction]["averaged"]["values"][name] for each in mine]
-            if len(values) > 1:
-                squares += statistics.variance(values) * (len(values) - 1)
-                freedom += len(values) - 1
+            values = [each["measures"][direction][weights]["values"][name] for each in mine]
+            if len(values) > 1 and statistics.mean(values):
+                shares = [value / statistics.mean(values) for value in values]
+                squares += statistics.variance(shares) * (len(shares) - 1)
+                freedom += len(shares) - 1
         found[name] = Spread(math.sqrt(squares / freedom) if freedom else 0.0, freedom)
     return found
 
 
-@dataclass(frozen=True)
-class Cells:
+def cells(direction: str, figures: list[Record], spread: dict[str, Spread]) -> list[str]:
     """The measures of one line: means, and where one more training would lie, measured on other tiles.
 
     The two causes are independent, so the half widths of their 95 % intervals add as squares: of the tiles
     that of the bootstrap (mean over the seeds), of the trainings `Spread.half_width`.
     """
+    return [_cell(name, figures, spread[name]) for name in SHOWN[direction]]
 
-    direction: str
-    spreads: dict[str, Spread]
 
-    def of(self, records: list[Record], weights: str) -> list[str]:
-        """A text for each shown measure."""
-        figures = [record["measures"][self.direction][weights] for record in records]
-        return [self._cell(name, figures) for name in SHOWN[self.direction]]
-
-    def _cell(self, name: str, figures: list[Record]) -> str:
-        measure = MEASURES[name]
-        values = [each["values"][name] for each in figures if each["values"].get(name) is not None]
-        if not values:
-            return "-"
-        mean = statistics.mean(values)
-        ends = [each["intervals"][name] for each in figures if each["intervals"].get(name)]
-        tiles = statistics.mean((high - low) / 2 for low, high in ends) if ends else 0.0
-        half = math.hypot(tiles, self.spreads[name].half_width(len(values)))
-        if not half:
-            return measure.text(mean)
-        low, high = max(mean - half, measure.low), min(mean + half, measure.high)
-        return f"{measure.text(mean)} ({measure.text(low)}..{measure.text(high)})"
+def _cell(name: str, figures: list[Record], spread: Spread) -> str:
+    measure = MEASURES[name]
+    values = [each["values"][name] for each in figures if each["values"].get(name) is not None]
+    if not values:
+        return "-"
+    mean = statistics.mean(values)
+    ends = [each["intervals"][name] for each in figures if each["intervals"].get(name)]
+    tiles = statistics.mean((high - low) / 2 for low, high in ends) if ends else 0.0
+    half = math.hypot(tiles, spread.half_width(mean, len(values)))
+    if not half:
+        return measure.text(mean)
+    low, high = max(mean - half, measure.low), min(mean + half, measure.high)
+    return f"{measure.text(mean)} ({measure.text(low)}..{measure.text(high)})"
 
 
 def commands(trainings: list[Training], records: dict[str, Record]) -> str:
@@ -141,6 +138,6 @@ def commands(trainings: list[Training], records: dict[str, Record]) -> str:
 
 
 _ABOUT_COMMANDS = """\
-In the root of the repository. DATA is the *maps* set, a folder or the archive, OUT any folder. The first
-seed is shown. All seeds of one, trained anew and written into this page:
+In the root of the repository, with `. .venv/bin/activate`. DATA is the folder of the *maps* set, OUT an empty
+one. The first seed is shown. All seeds of one, trained anew and written into this page:
 `.venv/bin/python -m benchmarks.experiments --data DATA --out OUT --only NAME --again --threads 1`."""
