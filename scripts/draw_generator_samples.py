@@ -27,9 +27,13 @@ def main() -> None:
     folder = ROOT / "generators" / "samples"
     folder.mkdir(exist_ok=True)
     for path in sorted((ROOT / "generators").glob("*.onnx")):
-        out = folder / f"{path.stem}.webp"
-        sheet(path).save(out, quality=85, method=6)
-        print(f"{out.relative_to(ROOT)}: {out.stat().st_size / 1000:.0f} kB")
+        _keep(sheet(path), folder / f"{path.stem}.webp")
+    _keep(large(ROOT / "generators" / "pix2pix-map2sat.onnx"), folder / "metropolis.webp")
+
+
+def _keep(drawn: Image.Image, out: Path) -> None:
+    drawn.save(out, quality=85, method=6)
+    print(f"{out.relative_to(ROOT)}: {out.stat().st_size / 1000:.0f} kB")
 
 
 def sheet(path: Path) -> Image.Image:
@@ -43,6 +47,17 @@ def sheet(path: Path) -> Image.Image:
         made = Image.fromarray(generator.translate(np.asarray(picture)))
         drawn.paste(picture, (column * (SIDE + GAP), 0))
         drawn.paste(made, (column * (SIDE + GAP), SIDE + GAP))
+    return drawn
+
+
+def large(path: Path) -> Image.Image:
+    """A map of 1,024 x 1,024, which goes through in windows: a third of it, and the rest translated."""
+    with Image.open(ROOT / "samples" / "metropolis.png") as picture:
+        source = picture.convert("RGB")
+    made = Image.fromarray(Generator(path).translate(np.asarray(source)))
+    drawn = Image.new("RGB", source.size)
+    drawn.paste(source, (0, 0))
+    drawn.paste(made.crop((source.width // 3, 0, source.width, source.height)), (source.width // 3, 0))
     return drawn
 
 
