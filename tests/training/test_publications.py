@@ -75,7 +75,7 @@ def test_visibility_and_roll_back_at_once(clients: Clients, versions: list[Publi
     assert offer(clients, versions[1], "published", version="1") == 302  # roll back
     assert offered(clients) == ["published 1"]
     assert offer(clients, versions[1], "trial") == 302
-    assert offered(clients, "carol") == ["trial 2", "published 1"]
+    assert offered(clients, "carol") == ["published 1", "trial 2"]  # the default first
     assert offered(clients) == ["published 1"]
     assert offer(clients, versions[0], "retired") == 302
     assert offered(clients) == []
