@@ -97,11 +97,16 @@ def plan_axis(length: int, window: int, overlap: int) -> Axis:
         raise ValueError(f"the overlap ({overlap}) must be even and at most a third of {window}")
     if length < window:
         raise ValueError(f"an axis of {length} pixels is shorter than a window of {window}")
-    count = 1 + math.ceil((length - window) / (window - overlap))
+    count = _count(length, window, overlap)
     spacing = (length - window) / max(count - 1, 1)
     starts = tuple(round(index * spacing) for index in range(count))
     cuts = tuple((left + window + right) // 2 for left, right in pairwise(starts))
     return Axis(length, window, starts, cuts, overlap)
+
+
+def _count(length: int, window: int, overlap: int) -> int:
+    """The fewest windows that cover an axis of at least one window and overlap by at least ``overlap``."""
+    return 1 + math.ceil((length - window) / (window - overlap))
 
 
 def least_window(lengths: tuple[int, ...], *, window: int, overlap: int, multiple: int) -> int:
@@ -118,7 +123,7 @@ def least_window(lengths: tuple[int, ...], *, window: int, overlap: int, multipl
     """
     sides = []
     for length in lengths:
-        count = 1 + max(math.ceil((length - window) / (window - overlap)), 0)
+        count = _count(max(length, window), window, overlap)
         sides.append(math.ceil((length + (count - 1) * overlap) / count))
     return math.ceil(max(sides) / multiple) * multiple
 

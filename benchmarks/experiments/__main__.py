@@ -28,7 +28,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, help="the maps set: a folder or an archive")
+    parser.add_argument("--data", type=Path, help="the folder of the maps set")
     parser.add_argument("--out", type=Path, help="folder of the runs")
     parser.add_argument("--only", action="append", metavar="NAME", help="this experiment; may be repeated")
     parser.add_argument(

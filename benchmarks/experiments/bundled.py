@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from benchmarks.experiments.tables import BASELINES, bracketed, markdown
 from mapgan.card import GeneratorCard, read_card
 from mapgan.measures import MEASURES, SHOWN
 
 BEGIN, END = "<!-- bundled: written by `python -m benchmarks.experiments` -->", "<!-- end of bundled -->"
 DIRECTIONS = {"map2sat": "Map to satellite", "sat2map": "Satellite to map"}
-BASELINES = {"median_colour": "median colour", "input_copied": "input copied"}
 
 
 def document(folder: Path) -> str:
@@ -25,21 +25,16 @@ def table(direction: str, cards: list[GeneratorCard]) -> str:
     if not cards:
         return ""
     shown = SHOWN[direction]
-    rows = [["", *(MEASURES[name].label for name in shown)], ["---"] * (len(shown) + 1)]
-    rows += [[f"`{card.name}`", *_cells(card.metrics["generator"], shown)] for card in cards]
+    rows = [[f"`{card.name}`", *_cells(card.metrics["generator"], shown)] for card in cards]
     baselines = cards[0].metrics
     rows += [[title, *_cells(baselines[name], shown)] for name, title in BASELINES.items()]
-    lines = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
-    return f"### {DIRECTIONS[direction]}\n\n{lines}"
+    titles = ["", *(MEASURES[name].label for name in shown)]
+    return f"### {DIRECTIONS[direction]}\n\n{markdown(titles, rows)}"
 
 
 def _cells(figures: dict[str, Any], shown: tuple[str, ...]) -> list[str]:
     intervals = figures.get("intervals", {})
-    cells = []
-    for name in shown:
-        text, ends = MEASURES[name].text(figures.get(name)), intervals.get(name)
-        cells.append(f"{text} ({'..'.join(MEASURES[name].text(end) for end in ends)})" if ends else text)
-    return cells
+    return [bracketed(MEASURES[name], figures.get(name), intervals.get(name)) for name in shown]
 
 
 def trainings(cards: list[GeneratorCard]) -> str:

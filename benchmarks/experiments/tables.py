@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import shlex
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.experiments.plan import Comparison, Plan, Training
 from benchmarks.experiments.runs import Record
-from mapgan.measures import MEASURES, SHOWN
+from mapgan.measures import MEASURES, SHOWN, Measure
 
 BEGIN, END = "<!-- measured: written by `python -m benchmarks.experiments` -->", "<!-- end of measured -->"
 BASELINES = {"median_colour": "median colour", "input_copied": "input copied"}
@@ -49,11 +50,20 @@ def comparison_table(comparison: Comparison, plan: Plan, records: dict[str, Reco
         figures = last["measures"][comparison.direction][name]
         own = [MEASURES[measure].text(figures["values"].get(measure)) for measure in shown]
         rows.append([title, "", "", "", *own])
+    parts = [f"### {comparison.title}", comparison.question, markdown(titles, rows), comparison.finding]
+    return "\n\n".join(filter(None, parts))
+
+
+def markdown(titles: list[str], rows: list[list[str]]) -> str:
+    """A table's lines."""
     table = [titles, ["---"] * len(titles), *rows]
-    text = "\n".join(f"| {' | '.join(row)} |" for row in table)
-    return "\n\n".join(
-        filter(None, [f"### {comparison.title}", comparison.question, text, comparison.finding])
-    )
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in table)
+
+
+def bracketed(measure: Measure, value: float | None, ends: Sequence[float] | None) -> str:
+    """A value and, where there is one, its interval."""
+    text = measure.text(value)
+    return f"{text} ({'..'.join(measure.text(end) for end in ends)})" if ends else text
 
 
 @dataclass(frozen=True)
@@ -110,13 +120,11 @@ def _cell(name: str, figures: list[Record], spread: Spread) -> str:
     if not values:
         return "-"
     mean = statistics.mean(values)
-    ends = [each["intervals"][name] for each in figures if each["intervals"].get(name)]
-    tiles = statistics.mean((high - low) / 2 for low, high in ends) if ends else 0.0
+    widths = [each["intervals"][name] for each in figures if each["intervals"].get(name)]
+    tiles = statistics.mean((high - low) / 2 for low, high in widths) if widths else 0.0
     half = math.hypot(tiles, spread.half_width(mean, len(values)))
-    if not half:
-        return measure.text(mean)
-    low, high = max(mean - half, measure.low), min(mean + half, measure.high)
-    return f"{measure.text(mean)} ({measure.text(low)}..{measure.text(high)})"
+    ends = (max(mean - half, measure.low), min(mean + half, measure.high))
+    return bracketed(measure, mean, ends if half else None)
 
 
 def commands(trainings: list[Training], records: dict[str, Record]) -> str:
