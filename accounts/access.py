@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Concatenate, ParamSpec
 
@@ -16,6 +17,15 @@ from jobs.errors import JobGone
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+
+
+@contextmanager
+def gone_is_404() -> Iterator[None]:
+    """Who acts on what is deleted at that moment finds nothing, as a moment later."""
+    try:
+        yield
+    except JobGone:
+        raise Http404 from None
 
 
 def is_staff(user: User | AnonymousUser) -> bool:
@@ -33,10 +43,8 @@ def staff_only(view: View[P]) -> View[P]:
     def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if not is_staff(request.user):
             raise Http404
-        try:
+        with gone_is_404():
             return view(request, *args, **kwargs)
-        except JobGone:
-            raise Http404 from None
 
     return never_cache(wrapped)
 

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.access import staff_of, staff_only
+from accounts.access import gone_is_404, staff_of, staff_only
 from translator.models import Generator, Translation, Visibility
 from translator.selectors import translation_managed, translation_owned
 from translator.services import (
@@ -23,7 +23,7 @@ from translator.services import (
     translation_retry,
     translation_set_visibility,
 )
-from translator.views.common import fetch, gone_is_404, storage_errors
+from translator.views.common import fetch, storage_errors
 
 
 @never_cache

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
@@ -16,7 +15,6 @@ from django.shortcuts import redirect, render
 from django.utils.cache import add_never_cache_headers, patch_cache_control, patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
 
-from jobs.errors import JobGone
 from translator.models import Translation
 from translator.services import StorageError
 
@@ -60,15 +58,6 @@ def fetch(select: Select, request: HttpRequest, translation_id: uuid.UUID) -> Tr
     try:
         return select(user=request.user, translation_id=translation_id)
     except Translation.DoesNotExist:
-        raise Http404 from None
-
-
-@contextmanager
-def gone_is_404() -> Iterator[None]:
-    """Who acts on what is deleted at that moment finds nothing, as a moment later."""
-    try:
-        yield
-    except JobGone:
         raise Http404 from None
 
 
